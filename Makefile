@@ -1,0 +1,24 @@
+# Two commands do everything on a fresh Debian 12: `make demo` and `make test`.
+# `make env PYTHON=...` builds .venv on another Python that has DIALS (conda, a module).
+PYTHON ?= /usr/bin/python3
+RUN = .venv/bin/
+
+.PHONY: env demo test lint acceptance clean
+env: .venv/.ready
+.venv/.ready: setup.cfg pyproject.toml tools/make-env
+	tools/make-env $(PYTHON)
+
+demo: env
+	$(RUN)filewatcher demo
+
+test: env lint
+	$(RUN)python -m pytest
+
+lint: env
+	$(RUN)ruff check . && $(RUN)ruff format --check . && $(RUN)lint-imports && $(RUN)mypy
+
+acceptance: env
+	$(RUN)python benchmarks/acceptance.py
+
+clean:
+	rm -rf .venv build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,319 @@
+"""The words: what the parts of filewatcher say to each other.
+
+All are frozen; under every field stands its unit, its shape and where it counts from. A *logical frame* (``frame``)
+is counted from 0 in acquisition order within its *scan*; the field's own ``file-number`` is ``frame + 1``.
+
+The life of a frame reads, from top to bottom: `FrameSource` (where it will be), `FrameReady` (it is there),
+then exactly one of `FrameResult`, `FrameFailed`, `FrameMissing`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from enum import IntEnum
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from filewatcher.core.framemap import FrameMap
+
+
+class State(IntEnum):
+    """Where a frame stands; the values are those of the ``state`` datasets in ``results.h5``."""
+
+    WAITING = 0
+    """Not on disk yet, or not analysed yet."""
+    DONE = 1
+    FAILED = 2
+    MISSING = 3
+
+    @property
+    def word(self) -> str:
+        """The state as the JSON lines write it."""
+        return self.name.lower()
+
+
+# ---- what the files say -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """One step of an HDF5 filter pipeline."""
+
+    id: int
+    """Registered HDF5 filter number, e.g. 32008 for bitshuffle."""
+    options: tuple[int, ...] = ()
+    """Client data values, as stored in the dataset's creation properties."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkLayout:
+    """How the bytes of one image are stored: the same for every image of a data file."""
+
+    shape: tuple[int, int]
+    """Pixels, (slow, fast)."""
+    dtype: str
+    """numpy dtype with byte order, e.g. ``<u2``: the source dataset's, never the VDS's."""
+    filters: tuple[Filter, ...]
+    """In the order in which the writer applied them; empty = not compressed."""
+
+
+@dataclass(frozen=True, slots=True)
+class FrameSource:
+    """Where one logical frame lives, known from the master before anything is written."""
+
+    path: str
+    """Data file, absolute."""
+    dataset: str
+    """Name in that file."""
+    row: int
+    """Index along the dataset's first axis, from 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class FrameReady:
+    """A frame is on disk: everything that a worker needs to read it with one ``pread``."""
+
+    scan: int
+    """From 0."""
+    frame: int
+    """Logical frame, from 0."""
+    path: str
+    """Data file, absolute."""
+    offset: int
+    """Bytes from the start of the file."""
+    size: int
+    """Stored bytes."""
+    filter_mask: int
+    """Bit i set: filter i of the pipeline was skipped for this chunk."""
+    layout: ChunkLayout
+    row: int = 0
+    """Index along the dataset's first axis, from 0: batches are contiguous in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Detector:
+    """Geometry and wavelength of a collection, frozen when its master is complete.
+
+    Vectors are in the laboratory frame of dxtbx (imgCIF: x along the first goniometer axis, z towards the source),
+    for one flat rectangular panel.
+    """
+
+    shape: tuple[int, int]
+    """Pixels, (slow, fast)."""
+    pixel_size: tuple[float, float]
+    """mm, (fast, slow): the order of dxtbx."""
+    fast_axis: tuple[float, float, float]
+    """Unit vector."""
+    slow_axis: tuple[float, float, float]
+    """Unit vector."""
+    origin: tuple[float, float, float]
+    """mm, the corner of pixel (0, 0)."""
+    wavelength: float
+    """Angstrom."""
+    sample_to_source: tuple[float, float, float] = (0.0, 0.0, 1.0)
+    """Unit vector, against the beam."""
+    thickness: float = 0.0
+    """Sensor, mm; 0 = unknown, then there is no parallax correction."""
+    material: str = ""
+    """Sensor, chemical symbol such as ``Si``; empty = unknown."""
+    trusted_range: tuple[float, float] = (0.0, 65535.0)
+    """Counts: the smallest valid value and the saturation value of the master."""
+    gain: float = 1.0
+    """Counts per photon."""
+    name: str = ""
+    """As the master says."""
+    mask: bytes | None = None
+    """zlib over `numpy.packbits` (row major, 1 = masked) of the pixel mask; None = no mask in the master."""
+
+
+# ---- what the watcher's child process says ----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Positions:
+    """Sample positions per frame, where a master has them."""
+
+    x: NDArray[np.float64]
+    """mm, shape (frames,)."""
+    y: NDArray[np.float64]
+    """mm, shape (frames,)."""
+
+
+@dataclass(frozen=True, slots=True)
+class MasterFile:
+    """Which master file this is, and of what age."""
+
+    path: str
+    """Absolute."""
+    device: int
+    """st_dev."""
+    inode: int
+    """st_ino."""
+    size: int
+    """Bytes, when it was read."""
+    mtime_ns: int
+    """Nanoseconds since 1970, when it was read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """What a master says; said once it is whole, and again when more of the map is known (DECTRIS, open ends)."""
+
+    master: MasterFile
+    frame_map: FrameMap
+    exposure_time: float | None
+    """Seconds per frame, exposure and readout; None = unknown."""
+    positions: Positions | None
+
+
+@dataclass(frozen=True, slots=True)
+class DetectorRead:
+    """Geometry and mask are complete; workers can be armed."""
+
+    detector: Detector
+    warnings: tuple[str, ...] = ()
+    """What had to be assumed, in words, e.g. that the mask's file never came."""
+
+
+@dataclass(frozen=True, slots=True)
+class OnDisk:
+    """Rows of one data file that are on disk now and had not been reported since the last restart."""
+
+    file: int
+    """Index into `FrameMap.files`."""
+    rows: NDArray[np.int64]
+    """Index along the dataset's first axis, shape (n,), any order."""
+    offsets: NDArray[np.int64]
+    """Bytes from the start of the file, shape (n,)."""
+    sizes: NDArray[np.int64]
+    """Stored bytes, shape (n,)."""
+    filter_masks: NDArray[np.uint32]
+    """Shape (n,)."""
+    layout: ChunkLayout
+
+
+class Writer(IntEnum):
+    """What the first bytes of a data file say of its writer."""
+
+    ABSENT = 0
+    """No such file yet."""
+    OPENING = 1
+    """There, but cannot be read yet."""
+    WRITING = 2
+    """A SWMR writer holds it open, or died without closing it."""
+    CLOSED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Writers:
+    """What has become of the data files; said whenever it changes, and after every full scan."""
+
+    states: tuple[Writer, ...]
+    """One per `FrameMap.files`."""
+    was_writing: bool
+    """At least one was seen while a SWMR writer held it open."""
+    full_scan: bool = True
+    """Every readable file has been scanned from first to last row since the state was read."""
+    problems: tuple[str, ...] = ()
+    """Why a file that is there cannot be read, in words; one entry per such file."""
+
+
+Observation: TypeAlias = Described | DetectorRead | OnDisk | Writers
+"""What the watcher's child process says, in any order but for `Described`, which comes first."""
+
+
+# ---- what the core decides --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class FrameMissing:
+    """A frame will not be analysed because it never came."""
+
+    scan: int
+    """From 0."""
+    frame: int
+    """Logical frame, from 0."""
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ScanEnded:
+    """Nothing more will be announced for this scan."""
+
+    scan: int
+    """From 0."""
+    expected: int
+    """Frames selected: done + failed + missing in the end."""
+    seen: int
+    """Of these, frames announced as ready."""
+    reason: str
+    """``complete``, or why the waiting stopped."""
+
+
+Event: TypeAlias = FrameReady | FrameMissing | ScanEnded
+
+
+# ---- what the workers say ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """The numbers of one image, named as in DIALS's per-image analysis; -1.0 = too few spots to say."""
+
+    n_spots_total: int
+    n_spots_no_ice: int
+    n_spots_4A: int  # noqa: N815  the field's own spelling
+    """Spots with d > 4 angstrom."""
+    total_intensity: float
+    """Counts, summed over the spots outside ice rings."""
+    estimated_d_min: float
+    """Angstrom."""
+    d_min_distl_method_1: float
+    """Angstrom."""
+    d_min_distl_method_2: float
+    """Angstrom."""
+    noisiness_method_1: float
+    noisiness_method_2: float
+    n_strong_pixels: int
+    """Thresholded pixels, before any spot filter."""
+
+
+METRICS: tuple[str, ...] = tuple(f.name for f in fields(Statistics))
+"""Names of the numbers, in the order of the JSON line."""
+
+COUNTS: frozenset[str] = frozenset({"n_spots_total", "n_spots_no_ice", "n_spots_4A", "n_strong_pixels"})
+"""Those that are whole numbers."""
+
+
+@dataclass(frozen=True, slots=True)
+class FrameResult:
+    """A frame was analysed."""
+
+    scan: int
+    """From 0."""
+    frame: int
+    """Logical frame, from 0."""
+    statistics: Statistics
+    engine: str
+    """``native`` or ``dials``."""
+    attempts: int = 1
+    """How often it was sent to a worker, this time included."""
+
+
+@dataclass(frozen=True, slots=True)
+class FrameFailed:
+    """A frame is on disk and cannot be analysed."""
+
+    scan: int
+    """From 0."""
+    frame: int
+    """Logical frame, from 0."""
+    reason: str
+    attempts: int = 1
+
+
+Outcome: TypeAlias = FrameResult | FrameFailed | FrameMissing
+"""How a frame ends, exactly once."""

@@ -1,0 +1,1 @@
+"""The simulated detector, fakes and contract suites; never imported at run time."""

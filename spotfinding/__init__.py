@@ -1,0 +1,1 @@
+"""Spot finding on one image at a time; stands alone, knows nothing of watching or clusters."""
