@@ -1,0 +1,39 @@
+"""What every test may use: the real data where it is, and a count of the tests that it was missing from."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+PROJECT = Path(__file__).parent.parent
+TEST_DATA = Path(os.environ.get("FILEWATCHER_TEST_DATA") or PROJECT.parent / "shared" / "data")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "data: needs the real data (FILEWATCHER_TEST_DATA)")
+
+
+def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
+    if not TEST_DATA.is_dir():
+        for item in items:
+            if item.get_closest_marker("data"):
+                item.add_marker(pytest.mark.skip(reason=f"no real data at {TEST_DATA}"))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say plainly how many tests on real data ran."""
+    ran = sum("data" in r.keywords for key in ("passed", "failed") for r in terminalreporter.stats.get(key, []))
+    skipped = sum("data" in r.keywords for r in terminalreporter.stats.get("skipped", []))
+    terminalreporter.write_line(f"tests on real data: {ran} run, {skipped} skipped ({TEST_DATA})")
+
+
+@pytest.fixture(scope="session")
+def test_data() -> Path:
+    """The folder with real data and reference answers (see its README.md)."""
+    return TEST_DATA
