@@ -11,9 +11,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from enum import IntEnum
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -254,6 +256,19 @@ class ScanEnded:
 
 
 Event: TypeAlias = FrameReady | FrameMissing | ScanEnded
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What workers need to know before the first frame: built once per worker and collection, at arming."""
+
+    name: str
+    """Unique per run."""
+    detector: Detector
+    parameters: Mapping[str, Any]
+    """Every analysis parameter, resolved; JSON values."""
+    engine: str
+    """``native`` or ``dials``."""
 
 
 # ---- what the workers say ---------------------------------------------------------------------------------------

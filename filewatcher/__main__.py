@@ -1,0 +1,5 @@
+"""``python -m filewatcher`` is the command ``filewatcher``."""
+
+from filewatcher.cli import main
+
+main()

@@ -1,0 +1,54 @@
+"""Commands: the only place that builds real edges (composition root).
+
+Heavy imports happen inside the commands, so that ``--help`` answers at once. Exit codes: 0 all done, 1 failure,
+2 usage or configuration, 3 finished with failed or missing frames, 4 cluster unreachable, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import typer
+
+from filewatcher.cli import demo, inspect, simulate, watch
+from filewatcher.errors import FilewatcherError
+
+INTERRUPTED = 130
+
+app = typer.Typer(
+    help="Live analysis of X-ray diffraction images while the detector is still writing them.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("watch")(watch.watch)
+app.command("reprocess")(watch.reprocess)
+app.command("inspect")(inspect.inspect)
+app.command("simulate")(simulate.simulate)
+app.command("demo")(demo.demo)
+
+
+def main() -> None:
+    """Entry point: runs a command; a user never sees a traceback (unless FILEWATCHER_DEBUG asks for it)."""
+    try:
+        app()
+    except FilewatcherError as error:
+        sys.exit(_say(str(error), error.exit_code))
+    except KeyboardInterrupt:
+        sys.exit(_say("interrupted; what was analysed is kept, and the same command resumes", INTERRUPTED))
+    except BrokenPipeError:
+        # whoever read our lines has gone away; the interpreter must not complain about it when it flushes
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(INTERRUPTED)
+    except Exception as error:  # the boundary of the program
+        if "FILEWATCHER_DEBUG" in os.environ:
+            raise
+        what = f"{type(error).__name__}: {error}"
+        sys.exit(_say(f"this is a fault of filewatcher: {what} (FILEWATCHER_DEBUG=1 shows where)", 1))
+
+
+def _say(sentence: str, code: int) -> int:
+    sys.stderr.write(f"filewatcher: {sentence}\n")
+    return code

@@ -1,0 +1,225 @@
+"""Builds the real edges around the loop, runs one collection, writes what it found."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from filewatcher.cli import folders
+from filewatcher.cli.listeners import JsonLines, Listeners, Stopwatch, Words
+from filewatcher.config import Settings
+from filewatcher.core import grid as grids
+from filewatcher.core.batching import Limits
+from filewatcher.core.lines import summary_line
+from filewatcher.core.messages import State
+from filewatcher.core.positions import from_positions
+from filewatcher.core.report import ScanReport
+from filewatcher.core.scanwatch import ScanWatch, TimeOuts
+from filewatcher.core.selection import Selection
+from filewatcher.daemon import CollectionLoop, Order
+from filewatcher.edges.dask_pool import DaskPool, cores
+from filewatcher.edges.journal import Journal
+from filewatcher.edges.output import write_all
+from filewatcher.edges.swmr import SwmrObserver
+from filewatcher.errors import Refused
+from spotfinding.analysis import engine_version, resolve_engine
+from spotfinding.parameters import ParameterError, Parameters, resolve_parameters
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from filewatcher.cli.watch import Wishes
+    from filewatcher.core.grid import Grid
+    from filewatcher.core.messages import Described
+    from filewatcher.core.run import Run
+    from filewatcher.daemon import Finished
+
+INCOMPLETE = 3
+"""Exit code of a collection with failed or missing frames."""
+
+PACKAGES = ("filewatcher", "numpy", "h5py", "hdf5plugin", "dectris-compression", "distributed")
+"""Those whose versions go into the results, beside the engine's."""
+
+
+async def collect(wishes: Wishes) -> int:
+    """Watch or reprocess one collection; returns the exit code."""
+    order = _order(wishes)
+    limits = Limits()
+    pool = DaskPool(wishes.workers or cores(), limits, wishes.frame_timeout)
+    started = time.monotonic()
+    watch = ScanWatch(
+        selection=order.selection,
+        timeouts=TimeOuts(wishes.timeout_first, wishes.timeout),
+        wait=wishes.wait,
+        frames=wishes.frames,
+        now=started,
+    )
+    observer = SwmrObserver(
+        wishes.master, wait=wishes.wait, channel=wishes.channel, frames=wishes.frames, seen=watch.rows_seen
+    )
+    words, stopwatch = Words(quiet=wishes.quiet), Stopwatch()
+    told = (stopwatch, words, JsonLines(order.engine)) if wishes.as_json else (stopwatch, words)
+    desk = Desk(wishes, words)
+    loop = CollectionLoop(order, watch, observer, pool, desk.open, Listeners(*told), time.monotonic, limits)
+    words.start(f"waiting for {wishes.master}" if wishes.wait else f"reading {wishes.master}")
+    try:
+        finished = await loop.run()
+    finally:
+        words.stop()
+        await observer.close()
+        await pool.close()
+    return desk.file(finished, stopwatch.times)
+
+
+def _order(wishes: Wishes) -> Order:
+    """Check all that can be checked before anything is started."""
+    selection = Selection.parse(wishes.select, wishes.images)
+    if wishes.grid is not None:
+        grids.parse(wishes.grid, snaked=True, orientation=wishes.orientation, start=wishes.start)
+    try:
+        engine = resolve_engine(wishes.engine)
+        parameters = resolve_parameters(Parameters.parse(wishes.words), engine).as_json()
+    except ParameterError as error:
+        raise Refused(str(error)) from error
+    return Order(selection, parameters, engine, wishes.channel)
+
+
+class Desk:
+    """Opens the journal and the output folder of a run, and files the report at its end."""
+
+    def __init__(self, wishes: Wishes, words: Words) -> None:
+        self._wishes, self._words = wishes, words
+        self._started = datetime.now(UTC)
+        self._grid: Grid | None = None
+        self._folder: Path | None = None
+        self._journal_key = ""
+
+    def open(self, run: Run, described: Described) -> Journal:
+        """Decide grid, state and output before the first frame is analysed. Raises `Refused`."""
+        self._grid = chosen_grid(self._wishes, described)
+        state = Settings().state_dir
+        raw = [run.masters[0].path, *(file.path for file in described.frame_map.files)]
+        folders.refuse_raw(state, raw, "state directory", "set FILEWATCHER_STATE_DIR to another place")
+        output = self._wishes.output
+        folders.refuse_raw(
+            output or folders.default_folder(self._wishes.master),
+            raw,
+            "output",
+            "give a folder elsewhere with --output",
+        )
+        journal = Journal.open(state, run, force=self._wishes.force)
+        try:
+            self._claim(journal, run)
+        except BaseException:
+            journal.close()
+            raise
+        return journal
+
+    def _claim(self, journal: Journal, run: Run) -> None:
+        self._folder = folders.choose(
+            journal.key,
+            self._wishes.output,
+            folders.default_folder(self._wishes.master),
+            earlier=journal.output(),
+            force=self._wishes.force,
+        )
+        about = {"master": run.masters[0].path, "engine": run.engine, "parameters": dict(run.parameters)}
+        folders.claim(self._folder, journal.key, about)
+        journal.set_output(self._folder.absolute())
+        self._journal_key = journal.key
+
+    def file(self, finished: Finished, times: dict[str, float]) -> int:
+        """Write results, picture and summary; returns the exit code."""
+        assert self._folder is not None
+        report = self._report(finished, times)
+        write_all(self._folder, report)
+        if self._wishes.as_json:
+            JsonLines.write(summary_line(report))
+        self._say(report, finished)
+        return 0 if report.count(State.DONE) == report.expected else INCOMPLETE
+
+    def _report(self, finished: Finished, times: dict[str, float]) -> ScanReport:
+        results, chosen = finished.results, finished.selected
+        place = {int(frame): i for i, frame in enumerate(chosen)}
+        return ScanReport(
+            collection=self._journal_key,
+            scan=0,
+            master=finished.run.masters[0],
+            expected=finished.ended.expected,
+            frames=chosen,
+            states=results.states[chosen],
+            values={name: values[chosen] for name, values in results.values.items()},
+            errors={place[frame]: error for frame, error in results.errors.items() if frame in place},
+            attempts=results.attempts[chosen],
+            engine=finished.run.engine,
+            grid=self._grid,
+            parameters=finished.run.parameters,
+            versions={name: version(name) for name in PACKAGES} | {"engine": engine_version(finished.run.engine)},
+            times={"started": self._started.isoformat(), "ended": datetime.now(UTC).isoformat(), **times},
+            warnings=finished.warnings,
+        )
+
+    def _say(self, report: ScanReport, finished: Finished) -> None:
+        for warning in report.warnings:
+            self._words.say(f"warning: {warning}")
+        counts = ", ".join(
+            f"{report.count(state)} {word}"
+            for state, word in ((State.DONE, "analysed"), (State.FAILED, "failed"), (State.MISSING, "missing"))
+        )
+        why = "" if finished.ended.reason == "complete" else f" ({finished.ended.reason})"
+        self._words.say(f"{report.expected} frames: {counts}{why}")
+        for reason, frames in _reasons(report).items():
+            self._words.say(f"  {_images(frames)}: {reason}")
+        if (best := report.best("n_spots_total")) is not None and report.values["n_spots_total"][best] > 0:
+            frame = int(report.frames[best])
+            cell = "" if self._grid is None else " at row {} column {}".format(*self._grid.cell(frame))
+            spots = int(report.values["n_spots_total"][best])
+            self._words.say(f"most spots: {spots} on image {frame + 1}{cell}")
+        self._words.say(f"results in {self._folder}")
+
+
+def chosen_grid(wishes: Wishes, described: Described) -> Grid | None:
+    """Return the grid of the command line, else that of the master's positions, else None.
+
+    Raises `Refused` for a grid that does not match the number of frames.
+    """
+    there = None
+    if described.positions is not None:
+        there = from_positions(described.positions.x, described.positions.y)
+    if wishes.grid is None:
+        return there
+    snaked = wishes.snaked
+    if snaked is None and there is not None:
+        snaked = there.snaked
+    if snaked is None:
+        raise Refused(f"grid {wishes.grid}: say --snaked or --no-snaked, its master does not tell")
+    grid = grids.parse(wishes.grid, snaked=snaked, orientation=wishes.orientation, start=wishes.start)
+    frames = len(described.frame_map)
+    grid.check(wishes.frames or frames if described.frame_map.open_ended else frames, described.master.path)
+    if there is not None and (there.columns, there.rows) == (grid.columns, grid.rows):
+        return replace(grid, step=there.step, origin=there.origin)
+    return grid
+
+
+def _reasons(report: ScanReport) -> dict[str, list[int]]:
+    reasons: dict[str, list[int]] = {}
+    for place, reason in report.errors.items():
+        reasons.setdefault(reason, []).append(int(report.frames[place]) + 1)
+    return reasons
+
+
+def _images(images: list[int]) -> str:
+    """Name images, counted from 1: the first few are enough for a person.
+
+    >>> _images([7]), _images([3, 4, 5, 6]), _images([1, 3, 5, 7, 9, 11])
+    ('image 7', 'images 3-6', 'images 1, 3, 5, 7 and 2 more')
+    """
+    if len(images) == 1:
+        return f"image {images[0]}"
+    if images[-1] - images[0] == len(images) - 1:
+        return f"images {images[0]}-{images[-1]}"
+    more = f" and {len(images) - 4} more" if len(images) > 4 else ""
+    return f"images {', '.join(map(str, images[:4]))}{more}"

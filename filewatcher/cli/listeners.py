@@ -1,0 +1,150 @@
+"""What is told while a collection runs: JSON lines for programs, words for a person at a terminal."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import PurePath
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from filewatcher.core.lines import frame_line
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from rich.status import Status
+
+    from filewatcher.core.lines import Json
+    from filewatcher.core.messages import Described, Outcome
+    from filewatcher.core.run import Run
+    from filewatcher.ports import Listener, Progress
+
+REDRAW = 0.1
+"""Seconds between two pictures of the progress."""
+
+
+class Listeners:
+    """Tells several."""
+
+    def __init__(self, *listeners: Listener) -> None:
+        self._listeners = listeners
+
+    def described(self, described: Described, run: Run) -> None:
+        """The master is there."""
+        for listener in self._listeners:
+            listener.described(described, run)
+
+    def outcomes(self, outcomes: Sequence[Outcome]) -> None:
+        """Frames have ended."""
+        for listener in self._listeners:
+            listener.outcomes(outcomes)
+
+    def progress(self, progress: Progress) -> None:
+        """Where the collection stands."""
+        for listener in self._listeners:
+            listener.progress(progress)
+
+
+class JsonLines:
+    """One JSON line per frame that has ended, at once."""
+
+    def __init__(self, engine: str) -> None:
+        self._engine = engine
+
+    def described(self, described: Described, run: Run) -> None:
+        """Nothing: there is a line when a frame has ended."""
+
+    def outcomes(self, outcomes: Sequence[Outcome]) -> None:
+        """Write their lines."""
+        self.write(*(frame_line(outcome, self._engine) for outcome in outcomes))
+
+    @staticmethod
+    def write(*lines: Mapping[str, Json]) -> None:
+        """Write lines, and let the reader have them now."""
+        sys.stdout.writelines(json.dumps(line) + "\n" for line in lines)
+        sys.stdout.flush()
+
+    def progress(self, progress: Progress) -> None:
+        """Nothing."""
+
+
+class Words:
+    """What a person sees on standard error: moving on a terminal only; nothing at all if `quiet`."""
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self.console = Console(stderr=True, quiet=quiet, highlight=False)
+        self._status: Status | None = None
+        self._drawn = 0.0
+
+    def start(self, sentence: str) -> None:
+        """Begin to show where things stand."""
+        if self.console.is_terminal:
+            self._status = self.console.status(sentence)
+            self._status.start()
+        else:
+            self.say(sentence)
+
+    def say(self, sentence: str) -> None:
+        """Print a sentence that stays."""
+        self.console.print(sentence, markup=False, soft_wrap=True)
+
+    def described(self, described: Described, run: Run) -> None:
+        """Say what will be analysed."""
+        files = len(described.frame_map.files)
+        where = f"{files} data file{'s' * (files != 1)}"
+        count = "an unknown number of" if described.frame_map.open_ended else len(described.frame_map)
+        self.say(f"{PurePath(described.master.path).name}: {count} frames in {where}, engine {run.engine}")
+
+    def outcomes(self, outcomes: Sequence[Outcome]) -> None:
+        """Nothing: the numbers of `progress` say it."""
+
+    def progress(self, progress: Progress) -> None:
+        """Show the counts."""
+        now = time.monotonic()
+        if self._status is not None and now - self._drawn >= REDRAW and progress.expected:
+            self._drawn = now
+            self._status.update(
+                f"{progress.written} of {progress.expected} written, {progress.done} analysed, "
+                f"behind by {progress.behind}, {progress.failed} failed, {progress.missing} missing"
+            )
+
+    def stop(self) -> None:
+        """Take the moving line away."""
+        if self._status is not None:
+            self._status.stop()
+            self._status = None
+
+
+class Stopwatch:
+    """When things happened, in seconds since the start; the source of a report's ``times``."""
+
+    def __init__(self) -> None:
+        self._start = time.monotonic()
+        self.times: dict[str, float] = {}
+        self._written = 0
+
+    def described(self, described: Described, run: Run) -> None:  # noqa: ARG002  as the Protocol
+        """Note when the master was there."""
+        self._note("described_s")
+
+    def outcomes(self, outcomes: Sequence[Outcome]) -> None:
+        """Note the first and the last result."""
+        if outcomes:
+            self.times.setdefault("first_result_s", self._seconds())
+            self._note("last_result_s")
+
+    def progress(self, progress: Progress) -> None:
+        """Note when the first and the last frame were seen."""
+        if progress.written > self._written:
+            self._written = progress.written
+            self.times.setdefault("first_frame_s", self._seconds())
+            self._note("last_frame_s")
+
+    def _seconds(self) -> float:
+        return round(time.monotonic() - self._start, 3)
+
+    def _note(self, what: str) -> None:
+        self.times[what] = self._seconds()

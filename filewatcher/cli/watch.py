@@ -1,0 +1,143 @@
+"""``watch`` and ``reprocess``: one collection through the daemon's loop, live or finished."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Master = Annotated[Path, typer.Argument(help="NeXus or DECTRIS master file; it need not exist yet for watch.")]
+Words = Annotated[
+    list[str] | None, typer.Argument(metavar="[KEY=VALUE|FILE.phil]...", help="Spot finding parameters: d_max=40 ...")
+]
+Engine = Annotated[str, typer.Option(help="What finds the spots: auto, native or dials.")]
+Workers = Annotated[int | None, typer.Option(min=1, help="Worker processes  [default: one per core]")]
+Output = Annotated[Path | None, typer.Option(help="Folder for results  [default: ./<master stem>-filewatcher]")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON line per frame on standard output, then a summary.")]
+Force = Annotated[bool, typer.Option("--force", help="Start over: forget what is on record of this run.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Nothing on standard error but errors.")]
+Select = Annotated[str, typer.Option(help="Frames to analyse: every, every-N or select-N.")]
+Images = Annotated[str | None, typer.Option(metavar="A-B", help="Only these images, counted from 1: 1-500.")]
+Channel = Annotated[str | None, typer.Option(help="Threshold channel of a DECTRIS 2024 file  [default: the first]")]
+GridWords = Annotated[str | None, typer.Option("--grid", metavar="COLSxROWS", help="Shape of the grid scan: 30x8.")]
+Orientation = Annotated[str, typer.Option(help="Lines of the grid: horizontal or vertical.")]
+Snaked = Annotated[
+    bool | None, typer.Option("--snaked/--no-snaked", help="Every second line runs backwards  [default: --snaked]")
+]
+Start = Annotated[str, typer.Option(help="First image's corner: top-left, top-right, bottom-left, bottom-right.")]
+Frames = Annotated[int | None, typer.Option(min=1, help="How many frames will come, if the master does not say.")]
+TimeOutFirst = Annotated[float, typer.Option("--timeout-first", min=0, help="Seconds to wait for the first frame.")]
+TimeOut = Annotated[
+    float | None,
+    typer.Option("--timeout", min=0, help="Seconds without a new frame  [default: 10, or 20 exposures if longer]"),
+]
+FrameTimeOut = Annotated[float, typer.Option("--frame-timeout", min=1, help="Seconds that one frame may take.")]
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """All that a command line may ask of one collection; the defaults are those of `watch`."""
+
+    master: Path
+    """Absolute."""
+    words: tuple[str, ...] = ()
+    engine: str = "auto"
+    workers: int | None = None
+    output: Path | None = None
+    as_json: bool = False
+    force: bool = False
+    quiet: bool = False
+    select: str = "every"
+    images: str | None = None
+    channel: str | None = None
+    grid: str | None = None
+    orientation: str = "horizontal"
+    snaked: bool | None = None
+    start: str = "top-left"
+    frame_timeout: float = 60.0
+    frames: int | None = None
+    timeout_first: float = 3600.0
+    timeout: float | None = None
+    wait: bool = True
+
+
+def watch(
+    master: Master,
+    words: Words = None,
+    engine: Engine = "auto",
+    workers: Workers = None,
+    output: Output = None,
+    as_json: AsJson = False,
+    force: Force = False,
+    quiet: Quiet = False,
+    select: Select = "every",
+    images: Images = None,
+    channel: Channel = None,
+    grid: GridWords = None,
+    orientation: Orientation = "horizontal",
+    snaked: Snaked = None,
+    start: Start = "top-left",
+    frame_timeout: FrameTimeOut = 60.0,
+    frames: Frames = None,
+    timeout_first: TimeOutFirst = 3600.0,
+    timeout: TimeOut = None,
+) -> None:
+    """Watch a collection that is being written, or will be: every frame is analysed as it appears."""
+    code = go(
+        Wishes(
+            master.absolute(), tuple(words or ()), engine, workers, output, as_json, force, quiet, select, images,
+            channel, grid, orientation, snaked, start, frame_timeout, frames, timeout_first, timeout,
+        )
+    )  # fmt: skip
+    raise typer.Exit(code)
+
+
+def reprocess(
+    master: Master,
+    words: Words = None,
+    engine: Engine = "auto",
+    workers: Workers = None,
+    output: Output = None,
+    as_json: AsJson = False,
+    force: Force = False,
+    quiet: Quiet = False,
+    select: Select = "every",
+    images: Images = None,
+    channel: Channel = None,
+    grid: GridWords = None,
+    orientation: Orientation = "horizontal",
+    snaked: Snaked = None,
+    start: Start = "top-left",
+    frame_timeout: FrameTimeOut = 60.0,
+) -> None:
+    """Analyse a finished collection: as watch, but what is not there now is not waited for."""
+    code = go(
+        Wishes(
+            master.absolute(), tuple(words or ()), engine, workers, output, as_json, force, quiet, select, images,
+            channel, grid, orientation, snaked, start, frame_timeout, wait=False,
+        )
+    )  # fmt: skip
+    raise typer.Exit(code)
+
+
+def go(wishes: Wishes) -> int:
+    """Run one collection; returns the exit code. Raises `FilewatcherError`, `KeyboardInterrupt` (also for SIGTERM)."""
+    # before h5py is imported anywhere in this process or its children
+    os.environ["HDF5_USE_FILE_LOCKING"] = "FALSE"
+    from filewatcher.cli.collect import collect  # noqa: PLC0415  heavy: --help must not wait for it
+
+    async def interruptible() -> int:
+        task = asyncio.current_task()
+        assert task is not None
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+        return await collect(wishes)
+
+    try:
+        return asyncio.run(interruptible())
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None

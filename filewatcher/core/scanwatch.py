@@ -1,0 +1,255 @@
+"""Frames seen on disk, and the time, in; new frames, missing frames and the end of the scan, out.
+
+The watcher's child process knows rows of data files; this knows logical frames, time-outs and ends::
+
+    watch.observe(OnDisk(file=0, rows=[0, 1]), now)  ->  [FrameReady(frame=0), FrameReady(frame=1)]
+    watch.observe(OnDisk(file=0, rows=[0, 1]), now)  ->  []                      said once
+    watch.observe(None, now + timeout)               ->  [FrameMissing(frame=2), ScanEnded(seen=2)]
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from filewatcher.core.messages import (
+    Described,
+    Event,
+    FrameMissing,
+    FrameReady,
+    Observation,
+    OnDisk,
+    ScanEnded,
+    Writer,
+    Writers,
+)
+from filewatcher.core.selection import Selection
+from filewatcher.errors import Broken
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from filewatcher.core.framemap import FrameMap
+
+
+@dataclass(frozen=True, slots=True)
+class TimeOuts:
+    """How long a scan is waited for; all in seconds."""
+
+    first: float = 3600.0
+    """Until the first frame."""
+    progress: float | None = None
+    """Since the last new frame; None = max(10 s, 20 exposures), or 60 s where the exposure is unknown."""
+    grace: float = 5.0
+    """After all writers have closed; also for bytes that a worker could not read to be found again."""
+
+    def without_progress(self, exposure: float | None) -> float:
+        """Seconds without a new frame after which the scan is given up."""
+        if self.progress is not None:
+            return self.progress
+        return 60.0 if exposure is None else max(10.0, 20.0 * exposure)
+
+
+class ScanWatch:
+    """Turns what is on disk into what is new; says everything once.
+
+    `wait` False: the files are as they will ever be, so one full scan decides.
+    `frames`: how many to expect where the master does not say, or never comes.
+    """
+
+    def __init__(
+        self,
+        scan: int = 0,
+        *,
+        selection: Selection | None = None,
+        timeouts: TimeOuts | None = None,
+        wait: bool = True,
+        frames: int | None = None,
+        now: float = 0.0,
+    ) -> None:
+        self.scan = scan
+        self.frame_map: FrameMap | None = None
+        self.ended: ScanEnded | None = None
+        self._selection = selection or Selection()
+        self._timeouts = timeouts or TimeOuts()
+        self._wait = wait
+        self._frames = frames
+        self._exposure: float | None = None
+        self._selected = np.zeros(0, bool)
+        self._announced = np.zeros(0, bool)
+        self._rows: dict[int, NDArray[np.bool_]] = {}
+        self._given_back: dict[int, float] = {}
+        self._writers = Writers((), was_writing=False, full_scan=False)
+        self._armed_at = now
+        self._progress_at: float | None = None
+        self._scanned_at = now
+
+    # ---- what others may ask
+
+    @property
+    def selected(self) -> NDArray[np.int64]:
+        """Logical frames to be analysed, ascending; grows while the length of the scan is unknown."""
+        return np.flatnonzero(self._selected)
+
+    @property
+    def expected(self) -> int:
+        """How many frames those are."""
+        return int(np.count_nonzero(self._selected))
+
+    @property
+    def seen(self) -> int:
+        """Selected frames that have been on disk."""
+        return int(np.count_nonzero(self._announced))
+
+    @property
+    def looking_again(self) -> bool:
+        """Whether frames that a worker could not read are being looked up anew."""
+        return bool(self._given_back)
+
+    def rows_seen(self) -> dict[int, NDArray[np.bool_]]:
+        """File index -> bitmap over its rows: what a restarted child need not report again."""
+        return {file: rows.copy() for file, rows in self._rows.items()}
+
+    # ---- what others may tell
+
+    def resume(self, frames: NDArray[np.int64]) -> None:
+        """Do not announce these logical frames: their outcome is on record."""
+        self._announced[frames[frames < len(self._announced)]] = True
+        self._announced &= self._selected
+
+    def give_back(self, frame: int, now: float) -> tuple[int, int]:
+        """Announce a frame again once its bytes are found again; returns its (file, row) to be looked at anew."""
+        assert self.frame_map is not None
+        file, row = int(self.frame_map.file[frame]), int(self.frame_map.row[frame])
+        self._rows[file][row] = False
+        self._given_back[frame] = now
+        return file, row
+
+    def observe(self, what: Observation | None, now: float) -> list[Event]:
+        """Take in what the disk says now (None: nothing new, but time has passed)."""
+        events: list[Event] = []
+        if isinstance(what, Described):
+            self._describe(what)
+        elif isinstance(what, OnDisk):
+            events += self._new_frames(what, now)
+        elif isinstance(what, Writers):
+            if what.states != self._writers.states:
+                self._scanned_at = now
+            self._writers = what
+        events += self._lost_again(now)
+        if self.ended is None and (reason := self._end(now)):
+            events += self._finish(reason)
+        return events
+
+    # ---- how it decides
+
+    def _describe(self, what: Described) -> None:
+        self.frame_map = what.frame_map
+        self._exposure = what.exposure_time
+        if what.frame_map.open_ended and self._frames is None and self._selection.needs_length:
+            raise Broken(
+                f"{what.master.path} does not say how many frames will come, and {self._selection.pattern} "
+                "needs to know: give --frames"
+            )
+        if not what.frame_map.open_ended and self._frames not in (None, len(what.frame_map)):
+            raise Broken(
+                f"{what.master.path} holds {len(what.frame_map)} frames, but {self._frames} were asked for: "
+                "leave --frames out"
+            )
+        self._expect(max(len(what.frame_map), self._frames or 0))
+
+    def _expect(self, total: int) -> None:
+        announced = np.zeros(total, bool)
+        announced[: len(self._announced)] = self._announced[:total]
+        self._announced = announced
+        self._selected = np.zeros(total, bool)
+        self._selected[self._selection.frames(total)] = True
+
+    def _new_frames(self, what: OnDisk, now: float) -> list[Event]:
+        assert self.frame_map is not None
+        self._mark_rows(what)
+        which, frames = self.frame_map.frames_at(what.file, what.rows)
+        new = self._selected[frames] & ~self._announced[frames]
+        again = np.isin(frames, list(self._given_back))
+        path = self.frame_map.files[what.file].path
+        events: list[Event] = []
+        for i, frame in zip(which[new | again].tolist(), frames[new | again].tolist(), strict=True):
+            if self.ended is not None and frame not in self._given_back:
+                continue  # the scan is over: this frame was called missing
+            self._announced[frame] = True
+            self._given_back.pop(frame, None)
+            offset, size, mask = int(what.offsets[i]), int(what.sizes[i]), int(what.filter_masks[i])
+            row = int(what.rows[i])
+            events.append(FrameReady(self.scan, frame, path, offset, size, mask, what.layout, row))
+        if len(frames):
+            self._progress_at = now
+        return events
+
+    def _mark_rows(self, what: OnDisk) -> None:
+        known = self._rows.get(what.file, np.zeros(0, bool))
+        if len(what.rows) and (top := int(what.rows.max())) >= len(known):
+            known = np.concatenate([known, np.zeros(top + 1 - len(known), bool)])
+        known[what.rows] = True
+        self._rows[what.file] = known
+
+    def _lost_again(self, now: float) -> list[Event]:
+        overdue = [f for f, since in self._given_back.items() if now - since >= self._timeouts.grace]
+        reason = "it was on disk, but its bytes could not be read and were not found again"
+        for frame in overdue:
+            del self._given_back[frame]
+        return [FrameMissing(self.scan, frame, reason) for frame in overdue]
+
+    def _end(self, now: float) -> str | None:
+        """Why nothing more is to be waited for; None = there is."""
+        if self.frame_map is not None:
+            length_known = self._frames is not None or not self.frame_map.open_ended
+            if length_known and self._selected.any() and self._announced[self._selected].all():
+                return "complete"
+            if reason := self._all_that_will_come(now):
+                return reason
+        if self._progress_at is None:
+            if now - self._armed_at >= self._timeouts.first:
+                return f"no frame came within {self._timeouts.first:g} s (--timeout-first)"
+            return None
+        limit = self._timeouts.without_progress(self._exposure)
+        if now - self._progress_at >= limit:
+            return f"no new frame came for {limit:g} s (--timeout)"
+        return None
+
+    def _all_that_will_come(self, now: float) -> str | None:
+        writers = self._writers
+        if not writers.full_scan:
+            return None
+        if not self._wait:
+            return "it is not in the files"
+        there = [state for state in writers.states if state is not Writer.ABSENT]
+        closed = bool(there) and all(state is Writer.CLOSED for state in there)
+        # files that were never seen growing say nothing of the next one: DECTRIS renames each when it is complete
+        certain = writers.was_writing or len(there) == len(writers.states)
+        if closed and certain and now - max(self._scanned_at, self._progress_at or 0.0) >= self._timeouts.grace:
+            return "all writers have closed their files"
+        return None
+
+    def _finish(self, reason: str) -> list[Event]:
+        if self.frame_map is None:
+            self._expect(self._frames or 0)
+        missing = np.flatnonzero(self._selected & ~self._announced).tolist()
+        events: list[Event] = [FrameMissing(self.scan, f, self._why_missing(f, reason)) for f in missing]
+        self.ended = ScanEnded(self.scan, self.expected, self.seen, reason)
+        return [*events, self.ended]
+
+    def _why_missing(self, frame: int, reason: str) -> str:
+        if self.frame_map is None:
+            return f"the master never came: {reason}"
+        if frame >= len(self.frame_map) or (file := int(self.frame_map.file[frame])) < 0:
+            return f"no data file for it came: {reason}"
+        name = PurePath(self.frame_map.files[file].path).name
+        state = self._writers.states[file] if file < len(self._writers.states) else Writer.ABSENT
+        if state is Writer.ABSENT:
+            return f"{name} does not exist: {reason}"
+        if state is Writer.OPENING:
+            return f"{name} cannot be read: {reason}"
+        return f"not written in {name}: {reason}"

@@ -1,0 +1,295 @@
+"""The loop: observe -> decide -> dispatch -> collect, for one collection from its trigger to its end.
+
+It knows no file, no cluster and no database, only the Protocols of `filewatcher.ports`; the command line hands it
+the real ones.
+Only this loop adds outcomes; a frame's first outcome counts, it is journalled, then it is told to the `Listener`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from filewatcher.core.batching import BatchEnded, Batcher, BatchLost, Unreadable
+from filewatcher.core.collector import Collector, Results
+from filewatcher.core.messages import (
+    Described,
+    Detector,
+    DetectorRead,
+    FrameFailed,
+    FrameMissing,
+    FrameReady,
+    Job,
+    OnDisk,
+    Outcome,
+    State,
+    Writers,
+)
+from filewatcher.core.run import Run
+from filewatcher.errors import Broken
+from filewatcher.ports import Progress
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import Any
+
+    from numpy.typing import NDArray
+
+    from filewatcher.core.batching import Limits
+    from filewatcher.core.messages import ChunkLayout, Observation, ScanEnded
+    from filewatcher.core.scanwatch import ScanWatch
+    from filewatcher.core.selection import Selection
+    from filewatcher.ports import Journal, Listener, Observer, Pool
+
+TICK = 0.05
+"""Seconds after which the time itself is news: time-outs, batches."""
+WARM_UP_AFTER = 0.5
+"""Seconds without a master after which workers are started all the same, to be warm when it comes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is to be done with a collection."""
+
+    selection: Selection
+    parameters: Mapping[str, Any]
+    """Resolved; JSON values."""
+    engine: str
+    """Resolved."""
+    channel: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A collection has ended: expected = done + failed + missing."""
+
+    run: Run
+    described: Described
+    detector: Detector | None
+    selected: NDArray[np.int64]
+    """Logical frames, ascending."""
+    results: Results
+    ended: ScanEnded
+    warnings: tuple[str, ...]
+
+
+class CollectionLoop:
+    """One collection: runs until every frame has ended."""
+
+    def __init__(
+        self,
+        order: Order,
+        watch: ScanWatch,
+        observer: Observer,
+        pool: Pool,
+        open_journal: Callable[[Run, Described], Journal],
+        listener: Listener,
+        clock: Callable[[], float],
+        limits: Limits | None = None,
+    ) -> None:
+        self._order, self._watch, self._listener = order, watch, listener
+        self._observer, self._pool, self._open_journal = observer, pool, open_journal
+        self._clock = clock
+        self._started = clock()
+        self._batcher = Batcher(limits)
+        self._collector = Collector()
+        self._inbox: asyncio.Queue[Observation | BatchEnded | BatchLost] = asyncio.Queue()
+        self._fresh: list[Outcome] = []
+        self._in_flight = 0
+        self._described: Described | None = None
+        self._run: Run | None = None
+        self._journal: Journal | None = None
+        self._detector: Detector | None = None
+        self._warnings: tuple[str, ...] = ()
+        self._layouts: set[ChunkLayout] = set()
+        self._warming: asyncio.Task[None] | None = None
+        self._arming: asyncio.Task[None] | None = None
+
+    async def run(self) -> Finished:
+        """Watch until the end. Raises `Broken` for a collection that cannot be analysed at all."""
+        feeds = [asyncio.create_task(self._feed(self._observer.observe))]
+        feeds.append(asyncio.create_task(self._feed(self._pool.ended)))
+        try:
+            while not self._is_over():
+                for message in await self._news(feeds):
+                    await self._handle(message)
+                self._tick()
+                await self._commit()
+            return self._finish()
+        finally:
+            tasks = [t for t in (*feeds, self._warming, self._arming) if t is not None]
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            if self._journal is not None:
+                self._journal.close()
+
+    # ---- in
+
+    async def _feed(self, source: Callable[[], Any]) -> None:
+        while True:
+            for message in await source():
+                self._inbox.put_nowait(message)
+
+    async def _news(self, feeds: list[asyncio.Task[None]]) -> list[Observation | BatchEnded | BatchLost]:
+        """All that has come; waits a tick at most. Fails as a feed or the arming failed."""
+        messages = []
+        with suppress(TimeoutError):
+            messages.append(await asyncio.wait_for(self._inbox.get(), TICK))
+        while not self._inbox.empty():
+            messages.append(self._inbox.get_nowait())
+        for task in (*feeds, self._warming, self._arming):
+            if not messages and task is not None and task.done() and not task.cancelled():
+                task.result()
+        return messages
+
+    async def _handle(self, message: Observation | BatchEnded | BatchLost) -> None:
+        now = self._clock()
+        match message:
+            case BatchEnded():
+                await self._take(message, now)
+            case BatchLost():
+                self._in_flight -= 1
+                if message.blameless:
+                    self._batcher.put_back(message.batch)
+                else:
+                    self._record(self._batcher.lost(message.batch, message.reason))
+            case DetectorRead():
+                self._detector = message.detector
+                self._warnings = message.warnings
+            case Described() | OnDisk() | Writers():
+                self._decide(message, now)
+                if isinstance(message, Described):
+                    await self._open(message)
+
+    async def _take(self, ended: BatchEnded, now: float) -> None:
+        self._in_flight -= 1
+        self._batcher.took(ended.seconds / len(ended.outcomes))
+        for outcome in ended.outcomes:
+            if not isinstance(outcome, Unreadable):
+                self._record([outcome])
+            elif self._batcher.may_try_again(outcome.frame):
+                await self._observer.look_again(*self._watch.give_back(outcome.frame.frame, now))
+            else:
+                frame, attempts = outcome.frame, self._batcher.attempts(outcome.frame)
+                self._record([FrameFailed(frame.scan, frame.frame, outcome.reason, attempts)])
+
+    async def _open(self, described: Described) -> None:
+        """Find out which run this is, and what is on record of it."""
+        self._described = described
+        if self._journal is None:
+            self._run = Run(
+                (described.master,),
+                self._order.selection,
+                self._order.parameters,
+                self._order.engine,
+                self._order.channel,
+            )
+            self._journal = self._open_journal(self._run, described)
+            self._listener.described(described, self._run)
+            recorded = self._journal.recorded()
+            self._collector.expect(max((o.frame + 1 for o in recorded), default=0))
+            self._listener.outcomes([o for o in recorded if self._collector.record(o)])
+        self._collector.expect(len(described.frame_map))
+        self._watch.resume(np.flatnonzero(self._collector.results().states != State.WAITING))
+
+    # ---- decide
+
+    def _decide(self, observation: Observation | None, now: float) -> None:
+        ready = []
+        for event in self._watch.observe(observation, now):
+            if isinstance(event, FrameReady):
+                self._check(event)
+                ready.append(event)
+            elif isinstance(event, FrameMissing):
+                self._collector.expect(event.frame + 1)
+                self._record([event])
+        if ready:
+            self._batcher.add(ready, now)
+
+    def _check(self, ready: FrameReady) -> None:
+        if ready.layout in self._layouts:
+            return
+        if reason := self._pool.unsupported(ready.layout):
+            raise Broken(f"{ready.path}: {reason}")
+        self._layouts.add(ready.layout)
+
+    def _record(self, outcomes: Sequence[Outcome]) -> None:
+        for outcome in outcomes:
+            self._batcher.forget(outcome.scan, outcome.frame)
+            if self._collector.record(outcome):
+                self._fresh.append(outcome)
+
+    # ---- out
+
+    def _tick(self) -> None:
+        now = self._clock()
+        self._decide(None, now)
+        self._warm_up(now)
+        if self._arming is not None and self._arming.done():
+            assert self._journal is not None
+            for batch in self._batcher.next(self._pool.places, now):
+                self._in_flight += 1
+                self._pool.submit(self._journal.key, batch)
+        counts = [self._collector.count(state) for state in (State.DONE, State.FAILED, State.MISSING)]
+        self._listener.progress(Progress(self._watch.expected, self._watch.seen, *counts))
+
+    def _warm_up(self, now: float) -> None:
+        """Start workers when a master is slow to come, or has frames to analyse; arm them when it is complete."""
+        slow = self._described is None and now - self._started >= WARM_UP_AFTER
+        work = self._described is not None and self._waiting().any() and self._watch.ended is None
+        if self._warming is None and (slow or work or len(self._batcher)):
+            self._warming = asyncio.create_task(self._pool.start())
+        if self._arming is None and self._warming is not None and self._detector is not None and self._journal:
+            job = Job(self._journal.key, self._detector, self._order.parameters, self._order.engine)
+            self._arming = asyncio.create_task(self._arm(job, self._warming))
+
+    async def _arm(self, job: Job, warming: asyncio.Task[None]) -> None:
+        await warming
+        await self._pool.arm(job)
+
+    async def _commit(self) -> None:
+        if self._fresh and self._journal is not None:
+            fresh, self._fresh = self._fresh, []
+            await self._journal.add(fresh)
+            self._listener.outcomes(fresh)
+
+    # ---- the end
+
+    def _waiting(self) -> NDArray[np.bool_]:
+        selected = self._watch.selected
+        states = self._collector.results().states
+        waiting: NDArray[np.bool_] = states[selected[selected < len(states)]] == State.WAITING
+        return waiting
+
+    def _is_over(self) -> bool:
+        idle = self._watch.ended is not None and not self._in_flight and not len(self._batcher)
+        return idle and not self._fresh and not self._watch.looking_again
+
+    def _finish(self) -> Finished:
+        assert self._watch.ended is not None
+        if self._described is None or self._run is None or self._journal is None:
+            raise Broken(f"the master did not come: {self._watch.ended.reason}")
+        if self._watch.ended.expected == 0:
+            raise Broken(
+                f"{self._described.master.path}: not one frame to analyse ({self._watch.ended.reason}); "
+                "check --images and --select"
+            )
+        if self._waiting().any():
+            raise Broken(
+                f"{int(self._waiting().sum())} frames ended without an outcome: this is a fault of filewatcher"
+            )
+        self._journal.complete(self._run)
+        return Finished(
+            self._run,
+            self._described,
+            self._detector,
+            self._watch.selected,
+            self._collector.results(),
+            self._watch.ended,
+            self._warnings,
+        )

@@ -1,0 +1,173 @@
+"""The pool of workers, as the loop sees it.
+
+Dask never reruns anything by itself here: `allowed-failures` is 0, every attempt has a new key, and the loop's
+journal decides (a lost worker also loses finished results that were not fetched yet, which Dask would run twice).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import dask
+import dask.system
+from distributed import Client, LocalCluster
+from distributed.client import FutureCancelledError
+from distributed.scheduler import KilledWorker
+
+from filewatcher.core.batching import BatchEnded, BatchLost, Unreadable
+from filewatcher.core.messages import FrameFailed, FrameResult, Statistics
+from filewatcher.edges.dask_pool import worker
+from filewatcher.errors import Unreachable
+from spotfinding.chunks import Layout, unsupported
+
+if TYPE_CHECKING:
+    from distributed import Future
+
+    from filewatcher.core.batching import Batch, Limits
+    from filewatcher.core.messages import ChunkLayout, FrameReady, Job
+
+DASK_SETTINGS = {
+    "distributed.scheduler.allowed-failures": 0,
+    "distributed.scheduler.worker-ttl": "30s",
+    "distributed.scheduler.worker-saturation": 1.1,
+    # payloads kept for debugging, graphs kept for the dashboard: a daemon's memory must not grow with them
+    "distributed.admin.low-level-log-length": 10,
+    "distributed.diagnostics.computations.max-history": 5,
+    "distributed.worker.daemon": True,
+    "distributed.nanny.pre-spawn-environ": {
+        # 36 MB images would be mapped and faulted in anew each time: 1.5 times the time of DIALS
+        "MALLOC_MMAP_MAX_": 0,
+        "MALLOC_TRIM_THRESHOLD_": 8589934592,
+        "OMP_NUM_THREADS": 1,
+        "MKL_NUM_THREADS": 1,
+        "OPENBLAS_NUM_THREADS": 1,
+        "HDF5_USE_FILE_LOCKING": "FALSE",
+    },
+}
+
+START_LIMIT = 120.0
+"""Seconds for the workers to come up."""
+
+
+def cores() -> int:
+    """How many cores this process may use: the default number of workers."""
+    return int(dask.system.CPU_COUNT)
+
+
+class DaskPool:
+    """Worker processes on this machine, one thread each: DIALS holds the GIL."""
+
+    def __init__(self, workers: int, limits: Limits, frame_timeout: float = 60.0) -> None:
+        self.workers = workers
+        self._limits = limits
+        self._frame_timeout = frame_timeout
+        self._cluster: LocalCluster | None = None
+        self._client: Client | None = None
+        self._starting = asyncio.Lock()
+        self._sequence = itertools.count()
+        self._in_flight: set[asyncio.Task[None]] = set()
+        self._ended: asyncio.Queue[BatchEnded | BatchLost] = asyncio.Queue()
+
+    @property
+    def places(self) -> int:
+        """How many more batches to hand out now."""
+        return self.workers * self._limits.in_flight_per_worker - len(self._in_flight)
+
+    def unsupported(self, layout: ChunkLayout) -> str | None:
+        """Why images stored like this cannot be read; None = they can."""
+        return unsupported(Layout(*_plain(layout)))
+
+    async def start(self) -> None:
+        """Start scheduler and workers; harmless if they are there. Raises `Unreachable`."""
+        async with self._starting:
+            if self._client is not None:
+                return
+            dask.config.set(DASK_SETTINGS)
+            try:
+                self._cluster = await asyncio.wait_for(
+                    LocalCluster(
+                        n_workers=self.workers,
+                        threads_per_worker=1,
+                        processes=True,
+                        asynchronous=True,
+                        host="127.0.0.1",
+                        dashboard_address=None,
+                        silence_logs="ERROR",
+                    ),
+                    START_LIMIT,
+                )
+                self._client = await Client(self._cluster, asynchronous=True, set_as_default=False)
+            except (OSError, RuntimeError, TimeoutError) as error:
+                raise Unreachable(f"{self.workers} local Dask workers did not start: {error}") from error
+
+    async def arm(self, job: Job) -> None:
+        """Give every worker, also those to come, what the collection needs, and warm them up."""
+        assert self._client is not None
+        plugin = worker.ArmJob(job.name, asdict(job.detector), dict(job.parameters), job.engine)
+        await self._client.register_plugin(plugin)
+        addresses = list(self._client.scheduler_info(n_workers=-1)["workers"])
+        warm = [self._task(worker.warm_up, job.name, workers=[address]) for address in addresses]
+        await asyncio.gather(*warm)
+
+    def submit(self, job: str, batch: Batch) -> None:
+        """Hand out a batch; it comes back by `ended`."""
+        places = [(f.path, f.offset, f.size, f.filter_mask) for f in batch.frames]
+        future = self._task(worker.analyse, job, _plain(batch.frames[0].layout), places, self._frame_timeout)
+        task = asyncio.create_task(self._collect(future, batch))
+        self._in_flight.add(task)
+        task.add_done_callback(self._in_flight.discard)
+
+    async def ended(self) -> list[BatchEnded | BatchLost]:
+        """Wait for batches to come back; all that have."""
+        ended = [await self._ended.get()]
+        while not self._ended.empty():
+            ended.append(self._ended.get_nowait())
+        return ended
+
+    async def close(self) -> None:
+        """End workers and scheduler; nothing is left running."""
+        for task in self._in_flight:
+            task.cancel()
+        await asyncio.gather(*self._in_flight, return_exceptions=True)
+        async with self._starting:
+            if self._client is not None:
+                await self._client.close()
+            if self._cluster is not None:
+                await self._cluster.close()
+            self._client = self._cluster = None
+
+    def _task(self, function: Any, *args: Any, workers: list[str] | None = None) -> Future:
+        """Submit under a key that never repeats; a tuple, because Dask keeps every prefix of a string for ever."""
+        assert self._client is not None
+        key = (function.__name__, next(self._sequence))
+        return self._client.submit(function, *args, key=key, pure=False, workers=workers, allow_other_workers=False)
+
+    async def _collect(self, future: Future, batch: Batch) -> None:
+        try:
+            answers, seconds = await future
+            outcomes = tuple(map(_outcome, batch.frames, batch.attempts, answers, strict=True))
+            self._ended.put_nowait(BatchEnded(batch, outcomes, seconds))
+        except KilledWorker:
+            reason = f"its worker died: a crash, lack of memory, or longer than {self._frame_timeout:g} s"
+            self._ended.put_nowait(BatchLost(batch, reason, blameless=False))
+        except FutureCancelledError as error:
+            self._ended.put_nowait(BatchLost(batch, f"the scheduler lost it: {error}", blameless=True))
+        finally:
+            future.release()
+
+
+def _plain(layout: ChunkLayout) -> tuple[Any, ...]:
+    return layout.shape, layout.dtype, tuple((f.id, f.options) for f in layout.filters)
+
+
+def _outcome(frame: FrameReady, attempts: int, answer: worker.Answer) -> FrameResult | FrameFailed | Unreadable:
+    match answer:
+        case ("done", (engine, *numbers)):
+            return FrameResult(frame.scan, frame.frame, Statistics(*numbers), engine, attempts)
+        case ("unreadable", reason):
+            return Unreadable(frame, reason)
+        case (_, reason):
+            return FrameFailed(frame.scan, frame.frame, reason, attempts)

@@ -1,0 +1,212 @@
+"""SQLite: what must survive a restart. The journal plus the files are all the state there is.
+
+One folder per run below the state directory, with ``journal.sqlite3`` (WAL) and a lock against a second process.
+``done`` and ``failed`` are recorded; ``missing`` is what the disk said at the end of one watching, and is asked anew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import json
+import os
+import sqlite3
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Self
+
+from filewatcher.core.messages import FrameFailed, FrameMissing, FrameResult, Statistics
+from filewatcher.errors import Broken, Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+    from typing import TypeVar
+
+    from filewatcher.core.messages import Outcome
+    from filewatcher.core.run import Run
+
+    T = TypeVar("T")
+
+SHARED_FILE_SYSTEMS = ("nfs", "cifs", "smb", "fuse", "gpfs", "lustre", "beegfs", "ceph", "9p", "afs")
+"""Where SQLite's write-ahead log does not work: it needs memory shared between processes (sqlite.org/wal.html)."""
+
+SCHEMA = """
+create table if not exists outcome (
+    scan integer, frame integer, state text not null, body text not null,
+    primary key (scan, frame)) without rowid;
+create table if not exists about (key text primary key, value text not null) without rowid;
+"""
+
+
+class Journal:
+    """The outcomes of one run. Writes on a thread of its own; returns when they are in the file."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._lock = _lock(folder)
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="journal")
+        self._db = self._thread.submit(_open, folder / "journal.sqlite3").result()
+
+    @classmethod
+    def open(cls, state_dir: Path, run: Run, *, force: bool = False) -> Self:
+        """Open the journal of a run; `force` = with nothing in it.
+
+        A master that was written again after its run was complete makes another run: ``KEY-2``, and so on.
+        Raises `Refused` if the state directory is no local folder or another process works on this run.
+        """
+        refuse_shared(state_dir)
+        generation = 1
+        while True:
+            name = run.key if generation == 1 else f"{run.key}-{generation}"
+            journal = cls(state_dir / "runs" / name)
+            complete = journal._about("complete")
+            if complete in (None, run.age):
+                break
+            journal._close()
+            generation += 1
+        if force:
+            journal._run(_forget)
+        body = {"masters": [m.path for m in run.masters], "parameters": dict(run.parameters), "engine": run.engine}
+        journal._set("run", json.dumps(body))
+        return journal
+
+    @property
+    def key(self) -> str:
+        """Name of the run, unique in its state directory."""
+        return self.folder.name
+
+    def recorded(self) -> list[Outcome]:
+        """Return all outcomes on record, by scan and frame."""
+        rows = self._run(lambda db: db.execute("select state, body from outcome order by scan, frame").fetchall())
+        return [_outcome(state, json.loads(body)) for state, body in rows]
+
+    async def add(self, outcomes: Sequence[Outcome]) -> None:
+        """Record outcomes, all or none; the first one of a frame stays."""
+        rows = [
+            (o.scan, o.frame, "done" if isinstance(o, FrameResult) else "failed", json.dumps(asdict(o)))
+            for o in outcomes
+            if not isinstance(o, FrameMissing)
+        ]
+        if rows:
+            await asyncio.get_running_loop().run_in_executor(self._thread, _insert, self._db, rows)
+
+    def complete(self, run: Run) -> None:
+        """Note that every frame has ended, and how old the masters were."""
+        self._set("complete", run.age)
+
+    def output(self) -> str | None:
+        """Return the output folder of this run, if it has one."""
+        return self._about("output")
+
+    def set_output(self, folder: Path) -> None:
+        """Note the output folder of this run."""
+        self._set("output", str(folder))
+
+    def close(self) -> None:
+        """Close file, thread and lock."""
+        self._close()
+
+    def _run(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        return self._thread.submit(_translated, work, self._db, self.folder).result()
+
+    def _about(self, key: str) -> str | None:
+        row = self._run(lambda db: db.execute("select value from about where key = ?", (key,)).fetchone())
+        return None if row is None else str(row[0])
+
+    def _set(self, key: str, value: str) -> None:
+        def write(db: sqlite3.Connection) -> None:
+            with db:
+                db.execute("insert or replace into about values (?, ?)", (key, value))
+
+        self._run(write)
+
+    def _close(self) -> None:
+        self._thread.submit(self._db.close).result()
+        self._thread.shutdown()
+        os.close(self._lock)
+
+
+def refuse_shared(folder: Path) -> None:
+    """Raise `Refused` where SQLite's journal would not be safe: on a file system that machines share."""
+    kind = file_system(folder)
+    if kind.startswith(SHARED_FILE_SYSTEMS):
+        raise Refused(
+            f"{folder} is on {kind}, but the journal needs a local file system: set FILEWATCHER_STATE_DIR"
+        )
+
+
+def file_system(path: Path) -> str:
+    """Return the type of the file system that holds a path, e.g. ``ext4`` (man 5 proc, mountinfo)."""
+    path = path.absolute()
+    while not path.exists():
+        path = path.parent
+    device = path.stat().st_dev
+    wanted = f"{os.major(device)}:{os.minor(device)}"
+    with open("/proc/self/mountinfo", encoding="utf-8") as mounts:  # noqa: PTH123  not a path of ours
+        for line in mounts:
+            fields = line.split()
+            if fields[2] == wanted:
+                return fields[fields.index("-") + 1]
+    return "unknown"
+
+
+def _lock(folder: Path) -> int:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        raise Refused(f"cannot keep state in {folder}: {error.strerror}; set FILEWATCHER_STATE_DIR") from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        owner = os.pread(descriptor, 32, 0).decode().strip()
+        os.close(descriptor)
+        raise Refused(
+            f"this run is being worked on by process {owner} ({folder}): wait for it, or end it first"
+        ) from None
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+    return descriptor
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    try:
+        db = sqlite3.connect(path)
+        db.execute("pragma journal_mode = wal")
+        db.execute("pragma synchronous = normal")
+        db.executescript(SCHEMA)
+    except sqlite3.Error as error:
+        raise Broken(
+            f"the journal {path} cannot be read ({error}): move it away, or start over with --force"
+        ) from error
+    return db
+
+
+def _translated(work: Callable[[sqlite3.Connection], T], db: sqlite3.Connection, folder: Path) -> T:
+    try:
+        return work(db)
+    except sqlite3.Error as error:
+        raise Broken(f"the journal in {folder} failed ({error}); what was recorded before is kept") from error
+
+
+def _insert(db: sqlite3.Connection, rows: list[tuple[int, int, str, str]]) -> None:
+    def write(db: sqlite3.Connection) -> None:
+        with db:
+            db.executemany("insert or ignore into outcome values (?, ?, ?, ?)", rows)
+
+    folder = db.execute("pragma database_list").fetchone()[2]
+    _translated(write, db, folder)
+
+
+def _forget(db: sqlite3.Connection) -> None:
+    with db:
+        db.execute("delete from outcome")
+        db.execute("delete from about where key = 'complete'")
+
+
+def _outcome(state: str, body: dict[str, object]) -> Outcome:
+    if state == "done":
+        statistics = Statistics(**body.pop("statistics"))  # type: ignore[arg-type]  # JSON of our own dataclass
+        return FrameResult(statistics=statistics, **body)  # type: ignore[arg-type]
+    return FrameFailed(**body)  # type: ignore[arg-type]

@@ -1,0 +1,102 @@
+"""What the loop needs from the outside, as Protocols: the real things are in `filewatcher.edges`, fakes in testing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from filewatcher.core.batching import Batch, BatchEnded, BatchLost
+    from filewatcher.core.messages import ChunkLayout, Described, Job, Observation, Outcome
+    from filewatcher.core.run import Run
+
+
+class Observer(Protocol):
+    """The disk, as seen by the watcher's child process."""
+
+    async def observe(self) -> Sequence[Observation]:
+        """Wait for the next news."""
+
+    async def look_again(self, file: int, row: int) -> None:
+        """Report a row anew."""
+
+    async def close(self) -> None:
+        """Leave nothing running."""
+
+
+class Pool(Protocol):
+    """The workers."""
+
+    @property
+    def places(self) -> int:
+        """How many more batches to hand out now."""
+
+    def unsupported(self, layout: ChunkLayout) -> str | None:
+        """Why images stored like this cannot be read; None = they can."""
+
+    async def start(self) -> None:
+        """Have workers; harmless if they are there."""
+
+    async def arm(self, job: Job) -> None:
+        """Make every worker ready for this collection."""
+
+    def submit(self, job: str, batch: Batch) -> None:
+        """Hand out a batch."""
+
+    async def ended(self) -> Sequence[BatchEnded | BatchLost]:
+        """Wait for batches to come back."""
+
+    async def close(self) -> None:
+        """Leave nothing running."""
+
+
+class Journal(Protocol):
+    """What survives a restart."""
+
+    @property
+    def key(self) -> str:
+        """Name of the run."""
+
+    def recorded(self) -> Sequence[Outcome]:
+        """Outcomes of earlier processes."""
+
+    async def add(self, outcomes: Sequence[Outcome]) -> None:
+        """Record; returns when it is safe."""
+
+    def complete(self, run: Run) -> None:
+        """Every frame has ended."""
+
+    def close(self) -> None:
+        """Let go."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where a collection stands, in frames."""
+
+    expected: int
+    written: int
+    """Seen on disk, those of an earlier process included."""
+    done: int
+    failed: int
+    missing: int
+
+    @property
+    def behind(self) -> int:
+        """On disk and not analysed yet."""
+        return self.written - self.done - self.failed
+
+
+class Listener(Protocol):
+    """Whoever wants to know; called from the loop, must not block it."""
+
+    def described(self, described: Described, run: Run) -> None:
+        """The master is there; outcomes on record follow."""
+
+    def outcomes(self, outcomes: Sequence[Outcome]) -> None:
+        """Frames have ended, and it is on record."""
+
+    def progress(self, progress: Progress) -> None:
+        """Called about every `TICK`."""
