@@ -163,6 +163,7 @@ class Desk:
         )
 
     def _say(self, report: ScanReport, finished: Finished) -> None:
+        assert self._folder is not None
         for warning in report.warnings:
             self._words.say(f"warning: {warning}")
         counts = ", ".join(
@@ -174,11 +175,13 @@ class Desk:
         for reason, frames in _reasons(report).items():
             self._words.say(f"  {_images(frames)}: {reason}")
         if (best := report.best("n_spots_total")) is not None and report.values["n_spots_total"][best] > 0:
-            frame = int(report.frames[best])
-            cell = "" if self._grid is None else " at row {} column {}".format(*self._grid.cell(frame))
-            spots = int(report.values["n_spots_total"][best])
-            self._words.say(f"most spots: {spots} on image {frame + 1}{cell}")
-        self._words.say(f"results in {self._folder}")
+            frame, spots = int(report.frames[best]), int(report.values["n_spots_total"][best])
+            where = ""
+            if self._grid is not None:
+                row, column = self._grid.cell(frame)
+                where = f", row {row + 1} of {self._grid.rows}, column {column + 1} of {self._grid.columns}"
+            self._words.say(f"most spots: {spots} on image {frame + 1}{where}")
+        self._words.say(f"results in {self._folder.absolute()}")
 
 
 def chosen_grid(wishes: Wishes, described: Described) -> Grid | None:

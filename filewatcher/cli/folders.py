@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from filewatcher.errors import Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 RUN_FILE = "run.json"
 """Says whose results a folder holds."""
@@ -62,7 +62,7 @@ def choose(key: str, requested: Path | None, default: Path, *, earlier: str | No
     return next(folder for folder in itertools.chain([default], numbered) if owner(folder) in (None, key))
 
 
-def claim(folder: Path, key: str, about: dict[str, object]) -> None:
+def claim(folder: Path, key: str, about: Mapping[str, object]) -> None:
     """Make the folder and say whose it is. Raises `Refused` where that cannot be written."""
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -173,8 +173,10 @@ class Grid:
         """Values per frame, laid out as seen: shape (rows, columns), the dtype of ``values``.
 
         ``values[i]`` belongs to ``frames[i]`` (default: to frame i); cells without a frame get ``fill``. ValueError
-        where the dtype cannot hold ``fill``, e.g. NaN among integers.
+        for NaN among integers, IndexError if a frame is not in the grid.
         """
+        if math.isnan(fill) and not np.issubdtype(values.dtype, np.inexact):
+            raise ValueError(f"a picture of {values.dtype} cannot hold NaN: name another fill")
         which = np.arange(len(values)) if frames is None else frames
         picture = np.full((self.rows, self.columns), fill, dtype=values.dtype)
         picture[self.cells(which)] = values

@@ -97,3 +97,10 @@ def keep_numbers(old: FrameMap, new: FrameMap) -> FrameMap:
         numbers.setdefault(source, len(numbers))
     place = np.array([*(numbers[source] for source in new.files), -1], np.int32)
     return FrameMap(tuple(numbers), place[new.file], new.row, open_ended=new.open_ended)
+
+
+def rename(old: FrameMap, files: Sequence[DataFile]) -> FrameMap:
+    """Return the map with other names for its files (one for each); files of the same name become one."""
+    numbers: dict[DataFile, int] = {}
+    place = np.array([*(numbers.setdefault(source, len(numbers)) for source in files), -1], np.int32)
+    return FrameMap(tuple(numbers), place[old.file], old.row, open_ended=old.open_ended)

@@ -235,18 +235,18 @@ def _reach(entry: Entry, rows_in: Callable[[str, str], int | None]) -> int:
     if not entry.virtual.unlimited:
         return int(slab.indices(0).max(initial=-1)) + 1
     if not entry.patterned:
-        rows = rows_in(entry.file, entry.dataset) or 0
-        n = len(entry.source.boxes[0][0].indices(rows)) if entry.source.boxes else rows
+        length = rows_in(entry.file, entry.dataset) or 0
+        n = len(entry.source.boxes[0][0].indices(length)) if entry.source.boxes else length
         if not n:
             return 0
-        block, within = divmod(n - 1, slab.block)
-        return slab.start + slab.stride * block + within + 1
+        whole, within = divmod(n - 1, slab.block)
+        return slab.start + slab.stride * whole + within + 1
     end, absent = 0, 0
-    for block in count():
-        rows = rows_in(*entry.block_name(block))
+    for number in count():
+        rows = rows_in(*entry.block_name(number))
         absent = 0 if rows else absent + 1
         if rows:
-            end = slab.start + slab.stride * block + min(rows, slab.block)
+            end = slab.start + slab.stride * number + min(rows, slab.block)
         if absent == PATIENCE:
             break
     return end

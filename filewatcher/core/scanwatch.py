@@ -10,7 +10,6 @@ The watcher's child process knows rows of data files; this knows logical frames,
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -246,7 +245,7 @@ class ScanWatch:
             return f"the master never came: {reason}"
         if frame >= len(self.frame_map) or (file := int(self.frame_map.file[frame])) < 0:
             return f"no data file for it came: {reason}"
-        name = PurePath(self.frame_map.files[file].path).name
+        name = self.frame_map.files[file].path.rpartition("/")[2]
         state = self._writers.states[file] if file < len(self._writers.states) else Writer.ABSENT
         if state is Writer.ABSENT:
             return f"{name} does not exist: {reason}"

@@ -13,6 +13,7 @@ import os
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from filewatcher.core.messages import FrameFailed, FrameMissing, FrameResult, Statistics
@@ -20,7 +21,6 @@ from filewatcher.errors import Broken, Refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
     from typing import TypeVar
 
     from filewatcher.core.messages import Outcome
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 SHARED_FILE_SYSTEMS = ("nfs", "cifs", "smb", "fuse", "gpfs", "lustre", "beegfs", "ceph", "9p", "afs")
 """Where SQLite's write-ahead log does not work: it needs memory shared between processes (sqlite.org/wal.html)."""
+
+FILE = "journal.sqlite3"
 
 SCHEMA = """
 create table if not exists outcome (
@@ -46,7 +48,12 @@ class Journal:
         self.folder = folder
         self._lock = _lock(folder)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="journal")
-        self._db = self._thread.submit(_open, folder / "journal.sqlite3").result()
+        try:
+            self._db = self._thread.submit(_open, folder / FILE).result()
+        except Broken:
+            self._thread.shutdown()
+            os.close(self._lock)
+            raise
 
     @classmethod
     def open(cls, state_dir: Path, run: Run, *, force: bool = False) -> Self:
@@ -59,7 +66,14 @@ class Journal:
         generation = 1
         while True:
             name = run.key if generation == 1 else f"{run.key}-{generation}"
-            journal = cls(state_dir / "runs" / name)
+            folder = state_dir / "runs" / name
+            try:
+                journal = cls(folder)
+            except Broken:
+                if not force:
+                    raise
+                (folder / FILE).rename(folder / f"{FILE}.damaged")
+                journal = cls(folder)
             complete = journal._about("complete")
             if complete in (None, run.age):
                 break
@@ -127,13 +141,11 @@ class Journal:
         os.close(self._lock)
 
 
-def refuse_shared(folder: Path) -> None:
+def refuse_shared(folder: Path, shared: tuple[str, ...] = SHARED_FILE_SYSTEMS) -> None:
     """Raise `Refused` where SQLite's journal would not be safe: on a file system that machines share."""
     kind = file_system(folder)
-    if kind.startswith(SHARED_FILE_SYSTEMS):
-        raise Refused(
-            f"{folder} is on {kind}, but the journal needs a local file system: set FILEWATCHER_STATE_DIR"
-        )
+    if kind.startswith(shared):
+        raise Refused(f"{folder} is on {kind}, but the journal needs a local file system: set FILEWATCHER_STATE_DIR")
 
 
 def file_system(path: Path) -> str:
@@ -143,7 +155,7 @@ def file_system(path: Path) -> str:
         path = path.parent
     device = path.stat().st_dev
     wanted = f"{os.major(device)}:{os.minor(device)}"
-    with open("/proc/self/mountinfo", encoding="utf-8") as mounts:  # noqa: PTH123  not a path of ours
+    with Path("/proc/self/mountinfo").open(encoding="utf-8") as mounts:
         for line in mounts:
             fields = line.split()
             if fields[2] == wanted:

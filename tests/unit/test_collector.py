@@ -36,17 +36,17 @@ def test_the_first_outcome_of_a_frame_stays(given_outcomes: list[Outcome]) -> No
     assert results.version == len(first)
     assert collector.repeated == len(given_outcomes) - len(first)
     for frame in range(FRAMES):
-        outcome = first.get(frame)
+        ended = first.get(frame)
         spots = results.values["n_spots_total"][frame]
-        if outcome is None:
+        if ended is None:
             assert results.states[frame] == State.WAITING
-        elif isinstance(outcome, FrameResult):
+        elif isinstance(ended, FrameResult):
             assert results.states[frame] == State.DONE
-            assert spots == outcome.statistics.n_spots_total
-            assert results.attempts[frame] == outcome.attempts
+            assert spots == ended.statistics.n_spots_total
+            assert results.attempts[frame] == ended.attempts
             continue
         else:
-            assert results.errors[frame] == outcome.reason
+            assert results.errors[frame] == ended.reason
         assert np.isnan(spots), "missing is not zero"
     for state in (State.DONE, State.FAILED, State.MISSING):
         assert collector.count(state) == np.count_nonzero(results.states == state)

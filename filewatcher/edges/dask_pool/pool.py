@@ -20,8 +20,10 @@ from distributed.scheduler import KilledWorker
 from filewatcher.core.batching import BatchEnded, BatchLost, Unreadable
 from filewatcher.core.messages import FrameFailed, FrameResult, Statistics
 from filewatcher.edges.dask_pool import worker
-from filewatcher.errors import Unreachable
+from filewatcher.errors import Broken, Unreachable
 from spotfinding.chunks import Layout, unsupported
+from spotfinding.errors import AnalysisError
+from spotfinding.parameters import ParameterError
 
 if TYPE_CHECKING:
     from distributed import Future
@@ -66,15 +68,16 @@ class DaskPool:
         self._frame_timeout = frame_timeout
         self._cluster: LocalCluster | None = None
         self._client: Client | None = None
-        self._starting = asyncio.Lock()
+        self._starting: asyncio.Task[None] | None = None
         self._sequence = itertools.count()
-        self._in_flight: set[asyncio.Task[None]] = set()
+        self._batches_out = 0
+        self._collecting: set[asyncio.Task[None]] = set()
         self._ended: asyncio.Queue[BatchEnded | BatchLost] = asyncio.Queue()
 
     @property
     def places(self) -> int:
         """How many more batches to hand out now."""
-        return self.workers * self._limits.in_flight_per_worker - len(self._in_flight)
+        return self.workers * self._limits.in_flight_per_worker - self._batches_out
 
     def unsupported(self, layout: ChunkLayout) -> str | None:
         """Why images stored like this cannot be read; None = they can."""
@@ -82,43 +85,55 @@ class DaskPool:
 
     async def start(self) -> None:
         """Start scheduler and workers; harmless if they are there. Raises `Unreachable`."""
-        async with self._starting:
-            if self._client is not None:
-                return
-            dask.config.set(DASK_SETTINGS)
-            try:
-                self._cluster = await asyncio.wait_for(
-                    LocalCluster(
-                        n_workers=self.workers,
-                        threads_per_worker=1,
-                        processes=True,
-                        asynchronous=True,
-                        host="127.0.0.1",
-                        dashboard_address=None,
-                        silence_logs="ERROR",
-                    ),
-                    START_LIMIT,
-                )
-                self._client = await Client(self._cluster, asynchronous=True, set_as_default=False)
-            except (OSError, RuntimeError, TimeoutError) as error:
-                raise Unreachable(f"{self.workers} local Dask workers did not start: {error}") from error
+        if self._starting is None:
+            self._starting = asyncio.create_task(self._start())
+        # a start that is cancelled half-way leaves processes behind: let it come to its end, `close` waits for it
+        await asyncio.shield(self._starting)
+
+    async def _start(self) -> None:
+        dask.config.set(DASK_SETTINGS)
+        try:
+            self._cluster = await asyncio.wait_for(
+                LocalCluster(
+                    n_workers=self.workers,
+                    threads_per_worker=1,
+                    processes=True,
+                    asynchronous=True,
+                    host="127.0.0.1",
+                    dashboard_address="127.0.0.1:0",
+                    silence_logs="CRITICAL",
+                ),
+                START_LIMIT,
+            )
+            self._client = await Client(self._cluster, asynchronous=True, set_as_default=False)
+        except (OSError, RuntimeError, TimeoutError) as error:
+            raise Unreachable(f"{self.workers} local Dask workers did not start: {error}") from error
 
     async def arm(self, job: Job) -> None:
         """Give every worker, also those to come, what the collection needs, and warm them up."""
         assert self._client is not None
+        assert self._cluster is not None
         plugin = worker.ArmJob(job.name, asdict(job.detector), dict(job.parameters), job.engine)
         await self._client.register_plugin(plugin)
-        addresses = list(self._client.scheduler_info(n_workers=-1)["workers"])
+        addresses = [w.worker_address for w in self._cluster.workers.values()]
         warm = [self._task(worker.warm_up, job.name, workers=[address]) for address in addresses]
-        await asyncio.gather(*warm)
+        try:
+            await asyncio.gather(*warm)
+        except (AnalysisError, ParameterError) as error:
+            raise Broken(f"the {job.engine} engine cannot analyse this collection: {error}") from error
+        except KilledWorker as error:
+            raise Unreachable(
+                f"a worker died while it built the {job.engine} engine: is there enough memory?"
+            ) from error
 
     def submit(self, job: str, batch: Batch) -> None:
         """Hand out a batch; it comes back by `ended`."""
         places = [(f.path, f.offset, f.size, f.filter_mask) for f in batch.frames]
         future = self._task(worker.analyse, job, _plain(batch.frames[0].layout), places, self._frame_timeout)
         task = asyncio.create_task(self._collect(future, batch))
-        self._in_flight.add(task)
-        task.add_done_callback(self._in_flight.discard)
+        self._batches_out += 1
+        self._collecting.add(task)
+        task.add_done_callback(self._collecting.discard)
 
     async def ended(self) -> list[BatchEnded | BatchLost]:
         """Wait for batches to come back; all that have."""
@@ -129,34 +144,41 @@ class DaskPool:
 
     async def close(self) -> None:
         """End workers and scheduler; nothing is left running."""
-        for task in self._in_flight:
+        for task in self._collecting:
             task.cancel()
-        await asyncio.gather(*self._in_flight, return_exceptions=True)
-        async with self._starting:
-            if self._client is not None:
-                await self._client.close()
-            if self._cluster is not None:
-                await self._cluster.close()
-            self._client = self._cluster = None
+        await asyncio.gather(*self._collecting, return_exceptions=True)
+        if self._starting is not None:
+            await asyncio.gather(self._starting, return_exceptions=True)
+        if self._client is not None:
+            await self._client.close()
+        if self._cluster is not None:
+            await self._cluster.close()  # type: ignore[misc]  # awaitable, because it is asynchronous
+        self._client = self._cluster = self._starting = None
 
-    def _task(self, function: Any, *args: Any, workers: list[str] | None = None) -> Future:
+    def _task(self, function: Any, *args: Any, workers: list[str] | None = None) -> Future[Any]:
         """Submit under a key that never repeats; a tuple, because Dask keeps every prefix of a string for ever."""
         assert self._client is not None
         key = (function.__name__, next(self._sequence))
         return self._client.submit(function, *args, key=key, pure=False, workers=workers, allow_other_workers=False)
 
-    async def _collect(self, future: Future, batch: Batch) -> None:
+    async def _collect(self, future: Future[Any], batch: Batch) -> None:
         try:
             answers, seconds = await future
-            outcomes = tuple(map(_outcome, batch.frames, batch.attempts, answers, strict=True))
-            self._ended.put_nowait(BatchEnded(batch, outcomes, seconds))
+            outcomes = tuple(_outcome(*one) for one in zip(batch.frames, batch.attempts, answers, strict=True))
+            self._came_back(BatchEnded(batch, outcomes, seconds))
         except KilledWorker:
             reason = f"its worker died: a crash, lack of memory, or longer than {self._frame_timeout:g} s"
-            self._ended.put_nowait(BatchLost(batch, reason, blameless=False))
+            self._came_back(BatchLost(batch, reason, blameless=False))
         except FutureCancelledError as error:
-            self._ended.put_nowait(BatchLost(batch, f"the scheduler lost it: {error}", blameless=True))
+            self._came_back(BatchLost(batch, f"the scheduler lost it: {error}", blameless=True))
+        except Exception as error:  # noqa: BLE001  the boundary of a batch: whatever it is, the collection goes on
+            self._came_back(BatchLost(batch, f"{type(error).__name__}: {error}", blameless=False))
         finally:
             future.release()
+
+    def _came_back(self, what: BatchEnded | BatchLost) -> None:
+        self._batches_out -= 1
+        self._ended.put_nowait(what)
 
 
 def _plain(layout: ChunkLayout) -> tuple[Any, ...]:

@@ -1,0 +1,250 @@
+"""One data file: which of its rows are on disk now, asked again and again at little cost.
+
+::
+
+    row      0 1 2 3 4 5 6 7 8 9 ...
+    on disk  x x x . x x . . . .
+    seen     x x x . x .
+                   ^   ^            a look asks for the first 64 rows not seen from row 3 on (the gap stays among
+                                    them), goes on while all of them are there, and so from row 5 on
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from filewatcher.core.messages import Writer
+from filewatcher.edges.swmr.libhdf5 import Peek, open_for_swmr, peek
+from filewatcher.edges.swmr.storage import Found, Storage, storage_of
+from filewatcher.errors import Broken, NotReady
+
+if TYPE_CHECKING:
+    import h5py
+    from numpy.typing import NDArray
+
+    from filewatcher.core.framemap import DataFile
+    from filewatcher.core.messages import ChunkLayout
+
+WINDOW = 64
+"""Rows asked for at a time."""
+
+QUIET = 2.0
+"""Seconds without change after which a file that says nothing of its writer (superblock < 3) counts as closed."""
+
+
+class Redirected(Exception):
+    """The dataset is a link into another file or virtual: its frames are elsewhere."""
+
+
+class ImageFile:
+    """The rows of one data file.
+
+    `wanted`: bitmap over the rows that hold a frame; others are never reported. `shape`: that of its images, where it
+    is known. `live`: it may still be written.
+    """
+
+    def __init__(
+        self, source: DataFile, wanted: NDArray[np.bool_], shape: tuple[int, int] | None = None, *, live: bool = True
+    ) -> None:
+        self.source = source
+        self.state = Writer.ABSENT
+        self.problem = ""
+        self._live = live
+        self._shape = shape
+        self._wanted = wanted
+        self._seen = np.zeros(len(wanted), bool)
+        self._next = 0  # no row before this one is missing
+        self._last = -1  # no row after this one has been seen
+        self._peek: Peek | None = None
+        self._changed_at = 0.0
+        self._file: h5py.File | None = None
+        self._storage: Storage | None = None
+        self._layout: ChunkLayout | None = None
+        self._scanned: Peek | None = None
+
+    # ---- what is known
+
+    @property
+    def layout(self) -> ChunkLayout | None:
+        """How its images are stored; None until it could be opened."""
+        return self._layout
+
+    @property
+    def size(self) -> int:
+        """Bytes when it was last checked."""
+        return self._peek.size if self._peek is not None else 0
+
+    @property
+    def started(self) -> bool:
+        """Some of its frames have been seen."""
+        return bool((self._seen & self._wanted).any())
+
+    @property
+    def mapped(self) -> bool:
+        """The map knows of frames in it."""
+        return bool(self._wanted.any())
+
+    @property
+    def complete(self) -> bool:
+        """All of its frames have been seen."""
+        return not bool((self._wanted & ~self._seen).any())
+
+    @property
+    def settled(self) -> bool:
+        """Nothing can come any more: closed, and scanned since."""
+        return self.state is Writer.CLOSED and (self.complete or self._scanned == self._peek)
+
+    def want(self, wanted: NDArray[np.bool_]) -> None:
+        """The map has grown: look for these rows."""
+        seen = np.zeros(len(wanted), bool)
+        n = min(len(seen), len(self._seen))
+        seen[:n] = self._seen[:n]
+        self._wanted, self._seen, self._next, self._scanned = wanted, seen, 0, None
+
+    def know(self, seen: NDArray[np.bool_]) -> None:
+        """These rows (bitmap) need not be reported."""
+        n = min(len(seen), len(self._seen))
+        self._seen[:n] |= seen[:n]
+
+    def forget(self, row: int) -> None:
+        """Report a row again."""
+        if row < len(self._seen):
+            self._seen[row], self._next, self._scanned = False, min(self._next, row), None
+
+    # ---- looking
+
+    def check(self, now: float) -> None:
+        """See what has become of the file and its writer; another file of its name is opened anew."""
+        try:
+            seen = peek(self.source.path)
+        except NotReady as error:
+            self.close()
+            self.state, self.problem = Writer.OPENING, str(error)
+            return
+        before, self._peek = self._peek, seen
+        if seen is None:
+            self.close()
+            self.state, self.problem = Writer.ABSENT, ""
+            return
+        if before is not None and (before.identity != seen.identity or seen.size < before.size):
+            self.close()
+        if before != seen:
+            self._changed_at = now
+        self.state = seen.writer
+        if self.state is Writer.CLOSED and seen.flags is None and self._live and now - self._changed_at < QUIET:
+            self.state = Writer.WRITING
+        if self.state is Writer.OPENING:
+            self.close()
+            self.problem = f"{self.source.path} is not a whole HDF5 file yet"
+        elif self._storage is not None:
+            self.problem = ""
+
+    def look(self) -> Found:
+        """Report what is new near the first row that is still missing; cheap."""
+        found = Found(())
+        if self.complete or not self._ready():
+            return found
+        assert self._storage is not None
+        try:
+            rows = self._new_rows(self._storage)
+            found = self._storage.locate(rows) if len(rows) else found
+        except (OSError, RuntimeError) as error:
+            self._lose(error)
+            return Found(())
+        return self._mark(found)
+
+    def _new_rows(self, storage: Storage) -> NDArray[np.int64]:
+        """Rows on disk near the first missing one, and near the last seen one (gaps may be wide)."""
+        stop = storage.rows
+        missing = np.flatnonzero((self._wanted & ~self._seen)[self._next : stop]) + self._next
+        new = []
+        for first in {0, int(np.searchsorted(missing, self._last))}:
+            for start in range(first, len(missing), WINDOW):
+                window = missing[start : start + WINDOW]
+                new.append(storage.stored(window))
+                if len(new[-1]) < len(window):
+                    break
+        return np.unique(np.concatenate(new)) if new else np.zeros(0, np.int64)
+
+    def scan(self) -> Found:
+        """Report every row on disk that was not seen, from the first to the last."""
+        if self.complete or not self._ready():
+            return Found(())
+        assert self._storage is not None
+        try:
+            found = self._storage.all_of(self._wanted & ~self._seen)
+        except (OSError, RuntimeError) as error:
+            self._lose(error)
+            return Found(())
+        self._scanned = self._peek
+        return self._mark(found)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._storage = None
+        self._scanned = None
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    # ---- how
+
+    def _mark(self, found: Found) -> Found:
+        self._seen[found.rows] = True
+        self._last = max(self._last, int(found.rows.max(initial=-1)))
+        missing = np.flatnonzero((self._wanted & ~self._seen)[self._next :])
+        self._next = self._next + int(missing[0]) if len(missing) else len(self._wanted)
+        if self.complete:
+            self.close()
+        return found
+
+    def _lose(self, error: Exception) -> None:
+        self.close()
+        self.problem = f"{self.source.path}:{self.source.dataset} cannot be read: {error}"
+
+    def _ready(self) -> bool:
+        """Open the file or see what has been added; False = not now, and `problem` says why."""
+        if self.state not in (Writer.WRITING, Writer.CLOSED):
+            return False
+        try:
+            if self._storage is None:
+                self._open()
+            elif self.state is Writer.WRITING or self._scanned != self._peek:
+                self._storage.id.refresh()
+        except NotReady as error:
+            self.close()
+            self.problem = str(error)
+            return False
+        except (OSError, RuntimeError, KeyError) as error:
+            self._lose(error)
+            return False
+        self.problem = ""
+        return True
+
+    def _open(self) -> None:
+        path, name = self.source.path, self.source.dataset
+        self._file = open_for_swmr(path)
+        group, _, leaf = name.rpartition("/")
+        if name not in self._file:
+            kind = self._file.get(group or "/", getlink=False)
+            if kind is not None and leaf in kind:
+                raise Redirected(f"{path}:{name}")
+            raise NotReady(f"{path} has no {name}")
+        dataset = self._file[name]
+        if dataset.file.filename != self._file.filename or dataset.is_virtual:
+            raise Redirected(f"{path}:{name}")
+        self._storage = storage_of(dataset, self.source.channel)
+        self._layout = self._storage.layout
+        if self._shape not in (None, self._layout.shape):
+            raise Broken(
+                f"{path}:{name} has images of {self._layout.shape} pixels, the master's have {self._shape}: its "
+                "mapping cuts them apart, and only whole images can be handed out"
+            )
+        if self._storage.early and self._live and self.state is Writer.WRITING:
+            raise Broken(
+                f"{path}:{name} was created with all of its space allocated (H5D_ALLOC_TIME_EARLY), so nobody can see "
+                "which images are written before it is closed: have the writer use the default, or analyse it then "
+                "with filewatcher reprocess"
+            )

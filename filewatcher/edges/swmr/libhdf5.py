@@ -1,0 +1,133 @@
+"""libhdf5 without its teeth: no file locks, bounded retries, and a look at a file before it is opened at all.
+
+Imported in the child process only. A reader that takes locks makes the detector's writer fail; one that retries
+a wrong checksum by the default rules hangs for ever, with the GIL held.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import struct
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from filewatcher.core.messages import Writer
+from filewatcher.errors import NotReady
+
+os.environ["HDF5_USE_FILE_LOCKING"] = "FALSE"  # before h5py is imported: libhdf5 reads it once
+
+import h5py
+import hdf5plugin  # noqa: F401  registers the filters of compressed masks
+from h5py import h5f, h5p
+
+READ_ATTEMPTS = 25
+"""For metadata with a wrong checksum; 25 take 37 ms, each one more doubles that."""
+
+SIGNATURE = b"\x89HDF\r\n\x1a\n"
+SWMR_WRITER = 5
+WRITER = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Peek:
+    """What stat and the first bytes of a file say."""
+
+    device: int
+    inode: int
+    size: int
+    """Bytes."""
+    mtime_ns: int
+    """Nanoseconds since 1970."""
+    superblock: int | None
+    """Version; None = no HDF5 file, or not yet."""
+    flags: int | None
+    """Consistency flags, from superblock 3 on; None = this version says nothing of its writer."""
+    end: int
+    """Bytes that the file should have, as its last close (or the start of SWMR) says."""
+
+    @property
+    def writer(self) -> Writer:
+        """What has become of its writer; a file without flags counts as closed when it has its full size."""
+        if self.superblock is None or (self.flags is not None and self.flags & SWMR_WRITER == WRITER):
+            return Writer.OPENING
+        if self.flags is not None and self.flags & SWMR_WRITER == SWMR_WRITER:
+            return Writer.WRITING
+        return Writer.CLOSED if self.size >= self.end else Writer.OPENING
+
+    @property
+    def identity(self) -> tuple[int, int]:
+        """Device and inode."""
+        return self.device, self.inode
+
+
+def peek(path: str) -> Peek | None:
+    """Look at a file without libhdf5; None = there is no such file.
+
+    Layout: HDF5 File Format Specification, "Disk Format: Level 0A - Format Signature and Superblock".
+    """
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise NotReady(f"{path} cannot be opened: {error.strerror}") from error
+    try:
+        status = os.fstat(handle)
+        head = os.pread(handle, 56, 0)
+    except OSError as error:
+        raise NotReady(f"{path} cannot be read: {error.strerror}") from error
+    finally:
+        os.close(handle)
+    version, flags, end = _superblock(head)
+    return Peek(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, version, flags, end)
+
+
+def _superblock(head: bytes) -> tuple[int | None, int | None, int]:
+    if len(head) < 56 or not head.startswith(SIGNATURE):
+        return None, None, 0
+    version = head[8]
+    if version >= 2:
+        (end,) = struct.unpack_from("<Q", head, 28) if head[9] == 8 else (0,)
+        return version, head[11] if version >= 3 else None, end
+    (end,) = struct.unpack_from("<Q", head, 40 if version == 0 else 44) if head[13] == 8 else (0,)
+    return version, None, end
+
+
+@cache
+def _library() -> ctypes.PyDLL:
+    """The libhdf5 that h5py has loaded; PyDLL keeps the GIL, as h5py does, so that no thread comes between."""
+    for line in Path("/proc/self/maps").read_text().splitlines():
+        path = line.split(maxsplit=5)[-1]
+        if Path(path).name.startswith(("libhdf5-", "libhdf5.", "libhdf5_serial.")):
+            return ctypes.PyDLL(path)
+    raise NotReady("the libhdf5 of h5py was not found among the loaded libraries")
+
+
+def open_for_swmr(path: str) -> h5py.File:
+    """Open a file that may be growing: no locks, bounded retries. Raises `NotReady` if it cannot be read now."""
+    access = h5p.create(h5p.FILE_ACCESS)
+    access.set_fclose_degree(h5f.CLOSE_STRONG)
+    access.set_file_locking(False, True)  # use; ignore where locks are disabled
+    attempts = _library().H5Pset_metadata_read_attempts
+    attempts.argtypes = [ctypes.c_int64, ctypes.c_uint]
+    attempts(access.id, READ_ATTEMPTS)
+    try:
+        return h5py.File(h5f.open(os.fsencode(path), h5f.ACC_RDONLY | h5f.ACC_SWMR_READ, fapl=access))
+    except FileNotFoundError as error:
+        raise NotReady(f"{path} does not exist") from error
+    except (OSError, RuntimeError) as error:
+        raise NotReady(f"{path} cannot be opened: {error}") from error
+
+
+def chunk_size(dataset: h5py.h5d.DatasetID, place: tuple[int, ...]) -> int:
+    """Bytes stored for the chunk at these coordinates, 0 = none; cheap however far into the dataset it is.
+
+    ``H5Dget_chunk_storage_size``, which h5py does not wrap; `get_chunk_info_by_coord` walks the whole index.
+    """
+    function = _library().H5Dget_chunk_storage_size
+    function.argtypes = [ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p]
+    offset = (ctypes.c_uint64 * len(place))(*place)
+    size = ctypes.c_uint64(0)
+    return size.value if function(dataset.id, offset, ctypes.byref(size)) >= 0 else 0

@@ -1,0 +1,250 @@
+"""All data files of a collection: which of them to look at now, and what they say.
+
+Three rhythms: a *look* at the few files that are growing, every few milliseconds while frames come; a glance into the
+folders, every half second, for files that nobody expected yet; a *survey* of all files, every second, which
+catches what the looks have missed and says what has become of the writers.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from filewatcher.core.messages import OnDisk, Writer, Writers
+from filewatcher.edges.swmr.datafile import ImageFile, Redirected
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from numpy.typing import NDArray
+
+    from filewatcher.core.framemap import FrameMap
+    from filewatcher.core.messages import ChunkLayout
+    from filewatcher.edges.swmr.storage import Found
+
+    News = list[OnDisk | Writers]
+
+AHEAD = 8
+"""Files that are polled before their first frame, in the order of their first frame: what 4 writers may open next."""
+GLANCE = 0.5
+"""Seconds between glances into the folders."""
+SURVEY = 1.0
+"""Seconds between surveys."""
+CHECK = 0.1
+"""Seconds between checks of the writer of a file that is growing."""
+FASTEST = 0.003
+"""Seconds between looks while frames come."""
+SLOWEST = 0.05
+"""Seconds between looks when none has come for a while..."""
+ASLEEP = 0.5
+"""...and when none has come for long, or none can: the survey or a hint wakes it."""
+LONG = 30.0
+"""Seconds."""
+
+
+class Poller:
+    """Keeps asking the files of a map; `now` is any clock in seconds that does not go back.
+
+    `seen`: bitmaps over the rows of files, by number, that need not be reported. `shape`: that of the images, where
+    the master says it. `live`: False = the files are as they will ever be.
+    """
+
+    def __init__(
+        self,
+        frame_map: FrameMap,
+        shape: tuple[int, int] | None = None,
+        seen: Mapping[int, NDArray[np.bool_]] | None = None,
+        *,
+        live: bool = True,
+    ) -> None:
+        self.redirected = False
+        """A file turned out to be a detour: make the map anew."""
+        self._live = live
+        self._shape = shape
+        self._seen = dict(seen or {})
+        self._files: list[ImageFile] = []
+        self._exists: set[str] = set()
+        self._said: Writers | None = None
+        self._was_writing = False
+        self._glance_at = self._survey_at = self._check_at = -np.inf
+        self._progress_at: float | None = None
+        self._wait = FASTEST
+        self._again: set[int] = set()
+        self.update(frame_map, shape)
+
+    def update(self, frame_map: FrameMap, shape: tuple[int, int] | None) -> None:
+        """The map has grown (its files keep their numbers); look for the rows that it has now."""
+        self._shape = shape
+        for number, source in enumerate(frame_map.files):
+            wanted = _wanted(frame_map, number)
+            if number < len(self._files):
+                self._files[number].want(wanted)
+            else:
+                self._files.append(ImageFile(source, wanted, self._shape, live=self._live))
+            if number in self._seen:
+                self._files[number].know(self._seen[number])
+        self._seen = {}
+        self._survey_at = -np.inf
+        self._said = None
+        self.redirected = False
+
+    @property
+    def any_frame(self) -> bool:
+        """At least one frame is on disk."""
+        return any(file.started for file in self._files)
+
+    @property
+    def surveyed(self) -> bool:
+        """Every file of the map has been scanned at least once."""
+        return self._said is not None and not self.redirected
+
+    @property
+    def layout(self) -> ChunkLayout | None:
+        """How the images are stored, once a data file could be opened."""
+        return next((file.layout for file in self._files if file.layout is not None), None)
+
+    @property
+    def folders(self) -> set[str]:
+        """Those that hold the data files."""
+        return {str(Path(file.source.path).parent) for file in self._files}
+
+    def extents(self) -> tuple[tuple[Writer, int], ...]:
+        """State and size of every file: when this changes, more of an unfinished map may be known."""
+        return tuple((file.state, file.size) for file in self._files)
+
+    def forget(self, number: int, row: int) -> None:
+        """Report a row again: a worker could not read it."""
+        if number < len(self._files):
+            self._files[number].forget(row)
+            self._again.add(number)
+
+    def wake(self) -> None:
+        """Something has happened in a folder: look soon."""
+        self._wait = FASTEST
+        self._glance_at = -np.inf
+
+    def poll(self, now: float) -> News:
+        """What is new since the last call."""
+        news: News = []
+        if self._progress_at is None:
+            self._progress_at = now
+        if now >= self._survey_at + SURVEY and (self._live or self._said is None):
+            news += self._survey(now)
+        else:
+            news += self._looks(now)
+        if any(isinstance(item, OnDisk) for item in news):
+            self._progress_at = now
+            self._wait = FASTEST
+        else:
+            self._wait = min(2 * self._wait, SLOWEST if now - self._progress_at < LONG else ASLEEP)
+        return news
+
+    def wait(self, now: float) -> float:
+        """Seconds until the next call is worth while."""
+        if not self._live:
+            return 0.0 if self._said is None or self._again else ASLEEP
+        return float(max(0.0, min(self._wait, self._survey_at + SURVEY - now)))
+
+    def close(self) -> None:
+        """Let go of all files."""
+        for file in self._files:
+            file.close()
+
+    # ---- how
+
+    def _survey(self, now: float) -> News:
+        """Ask what has become of every writer, then scan every file from first to last row; in that order."""
+        for file in self._files:
+            if not (file.settled and file.complete):
+                file.check(now)
+        news: News = []
+        for number, file in enumerate(self._files):
+            if not file.settled:
+                news += self._take(number, file.scan)
+        self._survey_at = now
+        self._check_at = now
+        return [*news, self._writers(full_scan=not self.redirected)]
+
+    def _looks(self, now: float) -> News:
+        self._glance(now)
+        check = now >= self._check_at + CHECK
+        if check:
+            self._check_at = now
+        before = self._states()
+        news: News = []
+        for number in self._worth_a_look():
+            file = self._files[number]
+            if check or file.state is not Writer.WRITING:
+                file.check(now)
+            again = number in self._again and not self._live
+            news += self._take(number, file.scan if again else file.look)
+        self._again.clear()
+        if self._states() != before:
+            if self._live:
+                self._survey_at = -np.inf  # whoever has closed has written all it will: scan now
+            news.append(self._writers(full_scan=False))
+        return news
+
+    def _glance(self, now: float) -> None:
+        """See which files exist: one listing per folder, not one call per file."""
+        if now < self._glance_at + GLANCE or not self._live:
+            return
+        self._glance_at = now
+        self._exists.clear()
+        for folder in self.folders:
+            try:
+                with os.scandir(folder) as listing:
+                    self._exists.update(entry.path for entry in listing)
+            except OSError:
+                continue  # not there yet
+
+    def _worth_a_look(self) -> list[int]:
+        """Files that are growing, those expected next, and whatever else exists; none that has said everything."""
+        if not self._live:
+            return sorted(self._again)
+        chosen = []
+        ahead = 0
+        for number, file in enumerate(self._files):
+            if file.settled or (file.complete and file.mapped):
+                continue
+            if file.started or file.state is Writer.WRITING or file.source.path in self._exists:
+                chosen.append(number)
+            elif ahead < AHEAD:
+                ahead += 1
+                chosen.append(number)
+        return chosen
+
+    def _take(self, number: int, ask: Callable[[], Found]) -> list[OnDisk | Writers]:
+        file = self._files[number]
+        try:
+            found = ask()
+        except Redirected:
+            file.close()
+            self.redirected = True
+            return []
+        if not len(found):
+            return []
+        layout = file.layout
+        assert layout is not None
+        return [OnDisk(number, found.rows, found.offsets, found.sizes, found.masks, layout)]
+
+    def _states(self) -> tuple[Writer, ...]:
+        return tuple(file.state for file in self._files)
+
+    def _writers(self, *, full_scan: bool) -> Writers:
+        states = self._states()
+        self._was_writing = self._was_writing or Writer.WRITING in states
+        problems = tuple(file.problem for file in self._files if file.problem)
+        self._said = Writers(states, self._was_writing, full_scan, problems)
+        return self._said
+
+
+def _wanted(frame_map: FrameMap, number: int) -> NDArray[np.bool_]:
+    """Bitmap over the rows of a file that hold a frame."""
+    rows = frame_map.row[frame_map.file == number]
+    wanted = np.zeros(int(rows.max(initial=-1)) + 1, bool)
+    wanted[rows] = True
+    return wanted

@@ -1,0 +1,26 @@
+"""What a parent asks of a child process; importable without libhdf5."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from filewatcher.core.framemap import DataFile
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is to be watched."""
+
+    master: str
+    """Absolute path."""
+    wait: bool = True
+    """False: everything is there that will ever be."""
+    channel: str | None = None
+    frames: int | None = None
+    """How many to expect where the master does not say."""
+    mask_wait: float = 10.0
+    """Seconds to wait for linked files of geometry and mask once frames are on disk."""
+    files: tuple[DataFile, ...] = ()
+    """Data files as an earlier child has numbered them: those numbers stay."""

@@ -1,0 +1,157 @@
+"""Stand-ins for the outside world; `tests/contracts` holds each to what the real thing does."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from filewatcher.core.batching import BatchEnded, BatchLost
+from filewatcher.core.messages import FrameMissing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from filewatcher.core.batching import Batch, Unreadable
+    from filewatcher.core.messages import (
+        ChunkLayout,
+        Described,
+        FrameFailed,
+        FrameReady,
+        FrameResult,
+        Job,
+        Observation,
+        Outcome,
+    )
+    from filewatcher.core.run import Run
+    from filewatcher.ports import Progress
+
+
+class ScriptedObserver:
+    """A disk on which happens what the script says."""
+
+    def __init__(self, *script: Sequence[Observation]) -> None:
+        self._news: asyncio.Queue[Sequence[Observation]] = asyncio.Queue()
+        for news in script:
+            self.say(*news)
+        self.looked_again: list[tuple[int, int]] = []
+        self.on_look_again: Callable[[int, int], None] = lambda _file, _row: None
+
+    def say(self, *observations: Observation) -> None:
+        """Let this be the next news."""
+        self._news.put_nowait(observations)
+
+    async def observe(self) -> Sequence[Observation]:
+        """Wait for the next news."""
+        return await self._news.get()
+
+    async def look_again(self, file: int, row: int) -> None:
+        """Note it, and do what the script says."""
+        self.looked_again.append((file, row))
+        self.on_look_again(file, row)
+
+    async def close(self) -> None:
+        """Nothing is running."""
+
+
+class InlinePool:
+    """Workers that answer at once, in the caller's thread; `analyse` None = the worker dies over that frame."""
+
+    def __init__(
+        self, analyse: Callable[[FrameReady, int], FrameResult | FrameFailed | Unreadable | None], places: int = 4
+    ) -> None:
+        self._analyse = analyse
+        self._places = places
+        self._jobs: set[str] = set()
+        self._ended: asyncio.Queue[BatchEnded | BatchLost] = asyncio.Queue()
+        self.batches: list[Batch] = []
+
+    @property
+    def places(self) -> int:
+        """Places not taken by batches that have not been fetched."""
+        return self._places - self._ended.qsize()
+
+    def unsupported(self, layout: ChunkLayout) -> str | None:
+        """Every filter below 40000 is one that it can undo."""
+        bad = [f.id for f in layout.filters if f.id >= 40000]
+        return f"images stored with HDF5 filter {bad[0]} cannot be read" if bad else None
+
+    async def start(self) -> None:
+        """Nothing to start."""
+
+    async def arm(self, job: Job) -> None:
+        """Remember it."""
+        self._jobs.add(job.name)
+
+    def submit(self, job: str, batch: Batch) -> None:
+        """Analyse it now."""
+        assert job in self._jobs
+        self.batches.append(batch)
+        outcomes = [self._analyse(*one) for one in zip(batch.frames, batch.attempts, strict=True)]
+        whole = tuple(outcome for outcome in outcomes if outcome is not None)
+        if len(whole) == len(outcomes):
+            self._ended.put_nowait(BatchEnded(batch, whole, 0.001))
+        else:
+            self._ended.put_nowait(BatchLost(batch, "its worker died", blameless=False))
+
+    async def ended(self) -> Sequence[BatchEnded | BatchLost]:
+        """Wait for the next batch."""
+        return [await self._ended.get()]
+
+    async def close(self) -> None:
+        """Nothing is running."""
+
+
+class MemoryJournal:
+    """A journal without a file."""
+
+    def __init__(self, *recorded: Outcome) -> None:
+        self._recorded = {(o.scan, o.frame): o for o in recorded}
+        self.is_complete = False
+        self.closed = False
+
+    @property
+    def key(self) -> str:
+        """Any name."""
+        return "0123456789abcdef"
+
+    def recorded(self) -> list[Outcome]:
+        """By scan and frame."""
+        return [self._recorded[place] for place in sorted(self._recorded)]
+
+    async def add(self, outcomes: Sequence[Outcome]) -> None:
+        """Keep the first outcome of a frame."""
+        for outcome in outcomes:
+            if not isinstance(outcome, FrameMissing):
+                self._recorded.setdefault((outcome.scan, outcome.frame), outcome)
+
+    def complete(self, run: Run) -> None:  # noqa: ARG002  the Protocol's
+        """Note it."""
+        self.is_complete = True
+
+    def close(self) -> None:
+        """Note it."""
+        self.closed = True
+
+
+class Recording:
+    """A listener that remembers."""
+
+    def __init__(self) -> None:
+        self.runs: list[Run] = []
+        self.frames: list[Outcome] = []
+        self.last: Progress | None = None
+        self.told = asyncio.Event()
+        """Set at every progress; whoever waits for one clears it."""
+
+    def described(self, described: Described, run: Run) -> None:  # noqa: ARG002  the Protocol's
+        """Remember the run."""
+        self.runs.append(run)
+
+    def outcomes(self, outcomes: Sequence[Outcome]) -> None:
+        """Remember them."""
+        self.frames.extend(outcomes)
+
+    def progress(self, progress: Progress) -> None:
+        """Remember the last one."""
+        self.last = progress
+        self.told.set()

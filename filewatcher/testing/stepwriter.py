@@ -1,0 +1,106 @@
+"""A writer in a process of its own that does one thing at a time, when it is told to: for tests without sleeps.
+
+It writes as Odin does: SWMR, one chunk per image put down as it is, flushed after every frame.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+from typing import TYPE_CHECKING, Any, Self
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+    from pathlib import Path
+    from types import TracebackType
+
+
+class StepWriter:
+    """Each call returns when the writer has done it; use it as a context manager."""
+
+    def __init__(self) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._pipe, theirs = context.Pipe()
+        self._process = context.Process(target=_serve, args=(theirs,), daemon=True)
+        self._process.start()
+        theirs.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.kill()
+        self._process.close()
+        self._pipe.close()
+
+    def create(self, path: Path, rows: int, *, growing: bool = False, early: bool = False, swmr: bool = True) -> None:
+        """Create a data file with room for images; `early`: with all of its space allocated."""
+        self._do("create", str(path), rows, growing, early, swmr)
+
+    def write(self, path: Path, row: int, number: int) -> None:
+        """Write an image (see `tinyfiles`), and make it visible."""
+        self._do("write", str(path), row, number)
+
+    def close(self, path: Path) -> None:
+        """Close a data file."""
+        self._do("close", str(path))
+
+    def kill(self) -> None:
+        """As kill -9: nothing is closed."""
+        self._process.kill()
+        self._process.join()
+
+    def _do(self, *what: Any) -> None:
+        self._pipe.send(what)
+        answer = self._pipe.recv()
+        if answer != "done":
+            raise RuntimeError(answer)
+
+
+def _serve(pipe: Connection) -> None:
+    files = _Files()
+    while True:
+        try:
+            verb, *arguments = pipe.recv()
+        except EOFError:
+            return
+        try:
+            getattr(files, verb)(*arguments)
+        except (OSError, RuntimeError, ValueError, KeyError) as error:
+            pipe.send(f"{verb} {arguments}: {error}")
+        else:
+            pipe.send("done")
+
+
+class _Files:
+    def __init__(self) -> None:
+        self._open: dict[str, Any] = {}
+
+    def create(self, path: str, rows: int, growing: bool, early: bool, swmr: bool) -> None:
+        import h5py  # noqa: PLC0415  not in the process of the tests
+
+        from filewatcher.testing.tinyfiles import IMAGE, LIBVER  # noqa: PLC0415
+
+        file = h5py.File(path, "w", libver=LIBVER, locking=False)
+        plist = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+        plist.set_chunk((1, *IMAGE))
+        if early:
+            plist.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
+        top = (h5py.h5s.UNLIMITED if growing else rows, *IMAGE)
+        space = h5py.h5s.create_simple((rows, *IMAGE), top)
+        h5py.h5d.create(file.id, b"data", h5py.h5t.STD_U16LE, space, plist)
+        file.swmr_mode = swmr
+        self._open[path] = file
+
+    def write(self, path: str, row: int, number: int) -> None:
+        from filewatcher.testing.tinyfiles import image  # noqa: PLC0415
+
+        images = self._open[path]["data"]
+        if row >= len(images):
+            images.resize(row + 1, axis=0)
+        images.id.write_direct_chunk((row, 0, 0), image(number).tobytes())
+        images.id.flush()
+
+    def close(self, path: str) -> None:
+        self._open.pop(path).close()

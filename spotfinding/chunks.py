@@ -1,0 +1,150 @@
+"""From the stored bytes of one image to its pixels: the only input of a worker.
+
+A worker never opens an HDF5 file of a running collection. It reads the bytes that the watcher pointed at with
+`os.pread`, from a file opened anew for each frame (a kept descriptor would keep a stale view on a network file
+system), and undoes the filter pipeline itself. What is visible to the watcher need not be visible here yet: every
+doubt about the bytes is `NotReadable`, is tried again for a moment, and then goes back to the watcher.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from spotfinding.errors import NotReadable
+from spotfinding.filters import SIZE_PRESERVING, undo, why_unsupported
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+DTYPES: Final = ("u1", "u2", "u4", "i2", "i4", "f4")
+"""Pixel types that detectors write, of either byte order."""
+
+RETRY_DELAYS: Final = (0.002, 0.010, 0.050, 0.250)
+"""Seconds before the second, third, ... attempt at reading a chunk."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How the bytes of one image are stored: the same for every image of a data file."""
+
+    shape: tuple[int, int]
+    """Pixels, (slow, fast)."""
+    dtype: str
+    """numpy dtype with byte order, e.g. ``<u2``."""
+    filters: tuple[tuple[int, tuple[int, ...]], ...] = ()
+    """(registered HDF5 filter number, client data values), in the order in which the writer applied them."""
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of one image, not compressed."""
+        return self.shape[0] * self.shape[1] * np.dtype(self.dtype).itemsize
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Where the bytes of one image are."""
+
+    path: str
+    """Data file, absolute."""
+    offset: int
+    """Bytes from the start of the file."""
+    size: int
+    """Stored bytes."""
+    filter_mask: int = 0
+    """Bit i set: filter i of the pipeline was skipped for this chunk."""
+
+
+def unsupported(layout: Layout) -> str | None:
+    """Say in one sentence why images stored like this cannot be read; None if they can.
+
+    >>> unsupported(Layout((4362, 4148), "<u2", ((32008, (0, 3, 2, 0, 2)),)))
+    >>> unsupported(Layout((4362, 4148), "<f8"))
+    'the pixels are <f8; supported are u1, u2, u4, i2, i4, f4 (unsigned, signed, floating; bytes per pixel)'
+    """
+    try:
+        kind = np.dtype(layout.dtype).str[1:]
+    except TypeError:
+        kind = ""
+    if kind not in DTYPES:
+        return (
+            f"the pixels are {layout.dtype}; supported are {', '.join(DTYPES)} "
+            "(unsigned, signed, floating; bytes per pixel)"
+        )
+    return why_unsupported(layout.filters)
+
+
+def read_chunk(chunk: Chunk) -> bytes:
+    """Read the stored bytes of a chunk from a freshly opened file; `NotReadable` if they are not all there."""
+    try:
+        descriptor = os.open(chunk.path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            data = os.pread(descriptor, chunk.size, chunk.offset)
+            while len(data) < chunk.size:  # one call may give less: at most 2 GiB, or what has arrived
+                more = os.pread(descriptor, chunk.size - len(data), chunk.offset + len(data))
+                if not more:
+                    break
+                data += more
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise NotReadable(error.strerror or str(error)) from error
+    if len(data) != chunk.size:
+        raise NotReadable(f"only {len(data)} of {chunk.size} bytes are there")
+    return data
+
+
+class Decoder:
+    """Turns the stored bytes of images of one layout into pixels.
+
+    Buffers are kept from frame to frame: the pixels of one call are overwritten by the next.
+    Raises `ValueError` for a layout that is `unsupported`.
+    """
+
+    def __init__(self, layout: Layout) -> None:
+        reason = unsupported(layout)
+        if reason is not None:
+            raise ValueError(reason)
+        self.layout = layout
+        self._dtype = np.dtype(layout.dtype)
+        self._nbytes = layout.nbytes
+        self._scratch = np.empty(self._nbytes, dtype=np.uint8)
+
+    def decode(self, data: bytes | memoryview, filter_mask: int = 0) -> NDArray[np.generic]:
+        """Return the pixels, shape (slow, fast), read-only or valid until the next call.
+
+        Raises `NotReadable` if the bytes are not exactly one image.
+        """
+        used = [f for bit, f in enumerate(self.layout.filters) if not filter_mask >> bit & 1]
+        # The length after undoing filter i is known while all filters before it only moved bytes.
+        exact = [all(number in SIZE_PRESERVING for number, _ in used[:i]) for i in range(len(used))]
+        for (number, options), known in zip(reversed(used), reversed(exact), strict=True):
+            data = undo(number, options, data, self._nbytes, known=known, scratch=self._scratch)
+        if len(data) != self._nbytes:
+            raise NotReadable(f"{len(data)} bytes of pixels, but an image has {self._nbytes}")
+        return np.frombuffer(data, dtype=self._dtype).reshape(self.layout.shape)
+
+
+def read_frame(
+    chunk: Chunk, decoder: Decoder, *, attempts: int = 5, sleep: Callable[[float], None] = time.sleep
+) -> NDArray[np.generic]:
+    """Read and decode one image, shape (slow, fast), with a few attempts 2 to 250 ms apart.
+
+    Raises `NotReadable`, naming file and place, when the last attempt failed: the caller gives the frame back.
+    """
+    for attempt in range(attempts):
+        try:
+            return decoder.decode(read_chunk(chunk), chunk.filter_mask)
+        except NotReadable as error:
+            if attempt + 1 == attempts:
+                raise NotReadable(
+                    f"{chunk.path}: {error} ({chunk.size} bytes at {chunk.offset}, read {attempts} times)"
+                ) from error
+        sleep(RETRY_DELAYS[min(attempt, len(RETRY_DELAYS) - 1)])
+    raise ValueError(f"attempts={attempts}: at least one is needed")

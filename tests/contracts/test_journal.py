@@ -1,0 +1,128 @@
+"""What every journal does, the fake as the real one."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from filewatcher.core.messages import FrameFailed, FrameMissing, FrameResult, MasterFile, Statistics
+from filewatcher.core.run import Run
+from filewatcher.core.selection import Selection
+from filewatcher.edges import journal as journals
+from filewatcher.edges.journal import Journal
+from filewatcher.errors import Broken, Refused
+from filewatcher.testing.fakes import MemoryJournal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from filewatcher.ports import Journal as JournalPort
+
+MASTER = MasterFile("/data/m.nxs", 1, 2, 3, 4)
+RUN = Run((MASTER,), Selection(), {"d_max": 40.0}, "dials")
+
+
+def result(frame: int, spots: int = 5) -> FrameResult:
+    return FrameResult(0, frame, Statistics(spots, 4, 3, 2.5, -1.0, 1.5, 1.6, 0.1, 0.2, 99), "dials", 2)
+
+
+@pytest.fixture(params=["fake", "sqlite"])
+def reopen(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[], JournalPort]]:
+    """Open the journal of the same run, again and again."""
+    opened: list[JournalPort] = []
+    memory = MemoryJournal()
+
+    def open_journal() -> JournalPort:
+        for journal in opened:
+            journal.close()
+        opened[:] = [memory if request.param == "fake" else Journal.open(tmp_path, RUN)]
+        return opened[0]
+
+    yield open_journal
+    for journal in opened:
+        journal.close()
+
+
+def test_outcomes_survive(reopen: Callable[[], JournalPort]) -> None:
+    failed = FrameFailed(0, 3, "the bytes are torn", 3)
+    asyncio.run(reopen().add([result(5), failed, result(1)]))
+    assert list(reopen().recorded()) == [result(1), failed, result(5)]
+
+
+def test_the_first_outcome_stays(reopen: Callable[[], JournalPort]) -> None:
+    asyncio.run(reopen().add([result(1, 7)]))
+    asyncio.run(reopen().add([result(1, 8), result(2)]))
+    assert list(reopen().recorded()) == [result(1, 7), result(2)]
+
+
+def test_missing_is_asked_anew(reopen: Callable[[], JournalPort]) -> None:
+    asyncio.run(reopen().add([FrameMissing(0, 1, "never came")]))
+    assert list(reopen().recorded()) == []
+
+
+def test_another_run_has_another_journal(tmp_path: Path) -> None:
+    one = Journal.open(tmp_path, RUN)
+    other = Journal.open(tmp_path, replace(RUN, engine="native"))
+    assert one.key != other.key
+    one.close()
+    other.close()
+
+
+def test_a_complete_run_whose_master_was_written_again_is_a_new_one(tmp_path: Path) -> None:
+    journal = Journal.open(tmp_path, RUN)
+    asyncio.run(journal.add([result(1)]))
+    journal.complete(RUN)
+    journal.close()
+    again = Journal.open(tmp_path, replace(RUN, masters=(replace(MASTER, mtime_ns=5),)))
+    assert again.key == f"{RUN.key}-2"
+    assert again.recorded() == []
+    again.close()
+    same = Journal.open(tmp_path, RUN)
+    assert same.recorded() == [result(1)]
+    same.close()
+
+
+def test_force_starts_over(tmp_path: Path) -> None:
+    journal = Journal.open(tmp_path, RUN)
+    asyncio.run(journal.add([result(1)]))
+    journal.close()
+    forced = Journal.open(tmp_path, RUN, force=True)
+    assert forced.recorded() == []
+    forced.close()
+
+
+def test_two_processes_on_one_run_are_refused(tmp_path: Path) -> None:
+    journal = Journal.open(tmp_path, RUN)
+    script = "import fcntl, os, sys; fcntl.flock(os.open(sys.argv[1], os.O_RDWR), fcntl.LOCK_EX | fcntl.LOCK_NB)"
+    other = [sys.executable, "-c", script, str(journal.folder / "lock")]
+    assert b"BlockingIOError" in subprocess.run(other, capture_output=True, check=False).stderr
+    with pytest.raises(Refused, match=r"is being worked on by process \d+"):
+        Journal.open(tmp_path, RUN)
+    journal.close()
+    Journal.open(tmp_path, RUN).close()
+
+
+def test_a_damaged_journal_is_named(tmp_path: Path) -> None:
+    Journal.open(tmp_path, RUN).close()
+    (tmp_path / "runs" / RUN.key / "journal.sqlite3").write_bytes(b"not a database" * 100)
+    with pytest.raises(Broken, match=r"journal\.sqlite3 cannot be read .* --force"):
+        Journal.open(tmp_path, RUN)
+    Journal.open(tmp_path, RUN, force=True).close()
+
+
+def test_a_state_directory_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(Refused, match="FILEWATCHER_STATE_DIR"):
+        Journal.open(tmp_path / "file", RUN)
+
+
+def test_the_file_system_is_known() -> None:
+    assert journals.file_system(Path("/proc")) == "proc"
+    with pytest.raises(Refused, match="is on proc"):
+        journals.refuse_shared(Path("/proc"), shared=("proc",))

@@ -1,0 +1,104 @@
+"""What is written down is so: the reading list, every command and option, the examples, the markup."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from dataclasses import fields
+from pathlib import Path
+
+import docutils.core
+import docutils.utils
+import pytest
+import typer.core
+import typer.main
+
+import filewatcher.core.messages
+import spotfinding.analysis
+import spotfinding.detector
+from filewatcher.cli import app
+from filewatcher.core.lines import FRAME_KEYS
+
+PROJECT = Path(__file__).parents[2]
+README = (PROJECT / "README.rst").read_text()
+PAGES = sorted([PROJECT / "README.rst", *PROJECT.glob("docs/**/*.rst")])
+
+
+def test_the_reading_list_names_eight_files_of_under_300_lines() -> None:
+    listed = re.findall(r"^\d\. ``(\S+\.py)``: ", README, flags=re.MULTILINE)
+    assert len(listed) == 8
+    for name in listed:
+        assert len((PROJECT / name).read_text().splitlines()) < 300, name
+
+
+def test_the_reading_list_is_told_as_a_story() -> None:
+    assert "``tests/e2e/test_story.py``" in README
+    assert (PROJECT / "tests/e2e/test_story.py").exists()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(PROJECT)))
+def test_pages_are_well_formed_and_their_links_lead_somewhere(page: Path) -> None:
+    settings = {"report_level": 2, "halt_level": 2, "file_insertion_enabled": False}
+    docutils.core.publish_doctree(page.read_text(), source_path=str(page), settings_overrides=settings)
+    for target in re.findall(r"<([^<>]+)>`_", page.read_text()):
+        assert (page.parent / target).exists(), f"{page}: {target}"
+
+
+def test_every_command_and_every_option_is_documented() -> None:
+    page = (PROJECT / "docs/reference/command-line.rst").read_text()
+    group = typer.main.get_command(app)
+    assert isinstance(group, typer.core.TyperGroup)
+    assert len(group.commands) >= 5
+    for name, command in group.commands.items():
+        assert f"filewatcher {name}" in page
+        for parameter in command.params:
+            for option in (*parameter.opts, *parameter.secondary_opts):
+                if option.startswith("--") and option != "--help":
+                    assert f"``{option}``" in page, f"{name} {option}"
+
+
+def test_every_key_of_a_frame_is_documented() -> None:
+    page = (PROJECT / "docs/reference/results.rst").read_text()
+    for key in FRAME_KEYS:
+        assert f"``{key}``" in page
+
+
+def test_both_detectors_are_the_same() -> None:
+    def shape(detector: type) -> list[tuple[str, object, object]]:
+        return [(f.name, f.type, f.default) for f in fields(detector)]
+
+    assert shape(filewatcher.core.messages.Detector) == shape(spotfinding.detector.Detector)
+
+
+def test_the_statistics_of_a_worker_are_those_of_the_messages() -> None:
+    assert tuple(f.name for f in fields(spotfinding.analysis.Record)) == filewatcher.core.messages.METRICS
+
+
+@pytest.mark.parametrize("package", ["filewatcher", "spotfinding"])
+def test_no_input_is_checked_by_assert_in_the_core(package: str) -> None:
+    """An assertion there only tells the type checker what it cannot see: one that something is not None."""
+    for path in (PROJECT / package).glob("core/*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Assert):
+                assert ast.unparse(node.test).endswith("is not None"), f"{path}:{node.lineno}"
+
+
+def test_help_does_not_wait_for_heavy_imports() -> None:
+    script = (
+        "import sys; from filewatcher.cli import app\n"
+        "try: app(['--help'])\nexcept SystemExit: pass\n"
+        "heavy = {'dask', 'distributed', 'h5py', 'dials', 'matplotlib', 'numpy'}\n"
+        "print(sorted(heavy & {name.partition('.')[0] for name in sys.modules}))"
+    )
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert "reprocess" in ran.stdout
+    assert ran.stdout.splitlines()[-1] == "[]"
+
+
+def test_the_grid_example_runs() -> None:
+    ran = subprocess.run(
+        [sys.executable, PROJECT / "examples/a_grid_of_your_own.py"], capture_output=True, text=True, check=True
+    )
+    assert "image 1 is in row 2, column 3" in ran.stdout

@@ -1,0 +1,129 @@
+"""What a user may do wrong: one clear sentence, the right exit code, nothing lost."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.e2e.conftest import Shell
+
+
+@pytest.fixture
+def raw(shell: Shell, tmp_path: Path) -> Path:
+    """A small finished collection."""
+    folder = tmp_path / "raw"
+    simulation = ("--detector", "eiger2-1m", "--grid", "5x4", "--rate", "inf", "--frames-per-file", 10)
+    ran = shell.run("simulate", folder, *simulation)
+    assert ran.code == 0, ran.stderr
+    return folder
+
+
+def one_sentence(stderr: str) -> str:
+    lines = [line for line in stderr.splitlines() if line.startswith("filewatcher: ")]
+    assert len(lines) == 1, stderr
+    assert "Traceback" not in stderr
+    return lines[0]
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "says"),
+    [
+        (["d_mx=40"], 2, "unknown parameter d_mx: did you mean d_max?"),
+        (["sigma_strong=high"], 2, "sigma_strong"),
+        (["--engine", "magic"], 2, "magic"),
+        (["--select", "some"], 2, "every, every-N, select-N"),
+        (["--images", "9-3"], 2, "1-500"),
+        (["--grid", "30"], 2, "COLSxROWS"),
+        (["--grid", "7x3", "--snaked"], 2, "grid 7x3 has 21 cells, but"),
+        (["--images", "30-40"], 1, "not one frame to analyse"),
+        (["--channel", "threshold_9"], 2, "has no channels, so there is no 'threshold_9'"),
+    ],
+)
+def test_wrong_words_are_refused(shell: Shell, raw: Path, words: list[str], code: int, says: str) -> None:
+    ran = shell.run("reprocess", raw / "grid.nxs", *words)
+    assert ran.code == code, ran.stderr
+    assert says in one_sentence(ran.stderr)
+
+
+def test_what_is_no_master_is_named(shell: Shell, tmp_path: Path) -> None:
+    absent = shell.run("reprocess", tmp_path / "nothing.nxs")
+    assert absent.code != 0
+    assert "nothing.nxs" in one_sentence(absent.stderr)
+    (tmp_path / "text.nxs").write_text("this is no HDF5 file\n" * 10)
+    text = shell.run("reprocess", tmp_path / "text.nxs")
+    assert text.code == 1
+    assert "text.nxs" in one_sentence(text.stderr)
+
+
+def test_output_near_raw_data_is_refused(shell: Shell, raw: Path) -> None:
+    for output in (raw, raw / "results", raw / "deep" / ".." / "er"):
+        ran = shell.run("reprocess", raw / "grid.nxs", "--output", output)
+        assert ran.code == 2
+        assert "holds raw data" in one_sentence(ran.stderr)
+    assert not (raw / "results").exists()
+
+
+def test_the_same_run_resumes_and_another_one_gets_its_own_folder(shell: Shell, raw: Path) -> None:
+    first = shell.run("reprocess", raw / "grid.nxs", "--json")
+    assert first.code == 0, first.stderr
+    again = shell.run("reprocess", raw / "grid.nxs", "--json")
+    assert again.by_frame() == first.by_frame()
+    assert again.summary["times"]["last_result_s"] < first.summary["times"]["last_result_s"]
+    other = shell.run("reprocess", raw / "grid.nxs", "--json", "sigma_strong=5")
+    assert other.code == 0
+    summaries = [json.loads(p.read_text()) for p in sorted(shell.folder.glob("*/summary.json"))]
+    assert {s["parameters"]["sigma_strong"] for s in summaries} == {3.0, 5.0}
+    taken = shell.run("reprocess", raw / "grid.nxs", "sigma_strong=4", "--output", "grid-filewatcher")
+    assert taken.code == 2
+    assert "give another folder" in one_sentence(taken.stderr)
+
+
+def test_an_interrupted_run_says_so_and_resumes(shell: Shell, raw: Path) -> None:
+    process = shell.start("reprocess", raw / "grid.nxs", "--json", "--workers", 1)
+    assert process.stdout is not None
+    first = json.loads(process.stdout.readline())
+    os.kill(process.pid, signal.SIGINT)
+    _, err = process.communicate()
+    shell.running.remove(process)
+    assert process.returncode == 130
+    assert "resumes" in one_sentence(err)
+    ran = shell.run("reprocess", raw / "grid.nxs", "--json")
+    assert ran.code == 0, ran.stderr
+    assert ran.frames[0] == first
+    assert ran.counts() == (20, 20, 0, 0)
+
+
+def test_two_at_once_are_refused(shell: Shell, raw: Path) -> None:
+    process = shell.start("reprocess", raw / "grid.nxs", "--json", "--workers", 1)
+    assert process.stdout is not None
+    process.stdout.readline()
+    ran = shell.run("reprocess", raw / "grid.nxs", "--json")
+    assert ran.code == 2
+    assert "is being worked on by process" in one_sentence(ran.stderr)
+    assert shell.finish(process).code == 0
+
+
+def test_selections(shell: Shell, raw: Path) -> None:
+    ran = shell.run("reprocess", raw / "grid.nxs", "--json", "--select", "select-4", "--images", "1-10")
+    assert [line["file-number"] for line in ran.by_frame()] == [1, 4, 7, 10]
+    assert ran.counts() == (4, 4, 0, 0)
+
+
+def test_a_reader_that_goes_away_is_no_fault(shell: Shell, raw: Path) -> None:
+    process = shell.start("reprocess", raw / "grid.nxs", "--json")
+    assert process.stdout is not None
+    process.stdout.readline()
+    process.stdout.close()
+    assert process.stderr is not None
+    err = process.stderr.read()
+    assert process.wait() == 130
+    process.stderr.close()
+    shell.running.remove(process)
+    assert "Traceback" not in err

@@ -1,0 +1,80 @@
+"""The life of one frame, from disk to its cell, along the reading list of README.rst: real parts, called by hand."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+from filewatcher.core.batching import BatchEnded, Batcher, Limits
+from filewatcher.core.collector import Collector
+from filewatcher.core.messages import Described, DetectorRead, FrameReady, FrameResult, Job, State
+from filewatcher.core.positions import from_positions
+from filewatcher.core.scanwatch import ScanWatch
+from filewatcher.edges.dask_pool import DaskPool
+from filewatcher.edges.swmr import SwmrObserver
+from filewatcher.testing.detector import Simulation, run
+from spotfinding.parameters import Parameters, resolve_parameters
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from filewatcher.core.messages import Event
+
+
+def test_a_frame_reaches_its_cell(tmp_path: Path) -> None:
+    sim = Simulation(tmp_path, detector="eiger2-1m", grid=(6, 5), rate=float("inf"), writers=2, frames_per_file=8)
+    run(sim)
+    asyncio.run(story(tmp_path / "grid.nxs"))
+
+
+async def story(master: Path) -> None:
+    # what does the disk say now, and which of that is new
+    watch = ScanWatch(wait=False, now=time.monotonic())
+    observer = SwmrObserver(master, wait=False, seen=watch.rows_seen)
+    events: list[Event] = []
+    described: Described | None = None
+    detector: DetectorRead | None = None
+    while watch.ended is None or detector is None:
+        for observation in await observer.observe():
+            if isinstance(observation, DetectorRead):
+                detector = observation
+                continue
+            described = observation if isinstance(observation, Described) else described
+            events += watch.observe(observation, time.monotonic())
+    await observer.close()
+    ready = [event for event in events if isinstance(event, FrameReady)]
+    assert sorted(event.frame for event in ready) == list(range(30))
+
+    # which frames go together, how they reach a worker and come back
+    batcher = Batcher()
+    chosen = next(event for event in ready if event.frame == 14)
+    batcher.add([chosen], time.monotonic())
+    pool = DaskPool(1, Limits())
+    try:
+        await pool.start()
+        parameters = resolve_parameters(Parameters(), "dials").as_json()
+        await pool.arm(Job("story", detector.detector, parameters, "dials"))
+        for batch in batcher.next(pool.places, time.monotonic()):
+            pool.submit("story", batch)
+        (ended,) = await pool.ended()
+    finally:
+        await pool.close()
+    assert isinstance(ended, BatchEnded)
+    (outcome,) = ended.outcomes
+    assert isinstance(outcome, FrameResult)
+    assert outcome.statistics.n_spots_total > 0, "the crystal is in the middle of the grid"
+
+    # what if it comes twice, and which cell is it
+    collector = Collector(30)
+    assert collector.record(outcome)
+    assert not collector.record(outcome)
+    results = collector.results()
+    assert results.states[14] == State.DONE
+    assert described is not None
+    assert described.positions is not None
+    grid = from_positions(described.positions.x, described.positions.y)
+    assert grid is not None
+    assert (grid.columns, grid.rows, grid.snaked) == (6, 5, True)
+    picture = grid.picture(results.values["n_spots_total"])
+    assert picture[2, 2] == outcome.statistics.n_spots_total

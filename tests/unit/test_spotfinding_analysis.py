@@ -1,0 +1,155 @@
+"""The interface of a worker: its words, its engines, and what it refuses."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import subprocess
+import sys
+import zlib
+from dataclasses import asdict, fields
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from filewatcher.core import messages
+from spotfinding.analysis import Analysis, Record, engine_version, resolve_engine
+from spotfinding.chunks import Chunk, Layout
+from spotfinding.detector import Detector
+from spotfinding.errors import AnalysisError, NotReadable
+from spotfinding.parameters import ParameterError, Parameters
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+SHAPE = (60, 80)
+DETECTOR = Detector(SHAPE, (0.1, 0.1), (1, 0, 0), (0, -1, 0), (-4.0, 3.0, -30.0), 1.0)
+
+
+@pytest.mark.parametrize(("ours", "theirs"), [(Detector, messages.Detector), (Record, messages.Statistics)])
+def test_the_words_are_those_of_the_watcher(ours: Any, theirs: Any) -> None:
+    assert [(f.name, f.type, f.default) for f in fields(ours)] == [(f.name, f.type, f.default) for f in fields(theirs)]
+
+
+def test_a_detector_is_made_from_the_watchers() -> None:
+    theirs = messages.Detector(**asdict(DETECTOR))
+    assert pickle.loads(pickle.dumps(Detector(**asdict(theirs)))) == DETECTOR
+
+
+def packed(mask: NDArray[np.bool_]) -> Detector:
+    assert mask.ndim == 2
+    shape = (mask.shape[0], mask.shape[1])
+    data = zlib.compress(np.packbits(mask).tobytes())
+    return Detector(shape, (0.1, 0.1), (1, 0, 0), (0, -1, 0), (0, 0, -1), 1.0, mask=data, name="eiger")
+
+
+@given(hnp.arrays(np.bool_, hnp.array_shapes(min_dims=2, max_dims=2, max_side=40)))
+def test_a_mask_is_unpacked(mask: NDArray[np.bool_]) -> None:
+    unpacked = packed(mask).pixel_mask()
+    assert unpacked is not None
+    assert unpacked.dtype == np.bool_
+    np.testing.assert_array_equal(unpacked, mask)
+
+
+@given(st.binary(max_size=60))
+def test_a_mask_that_is_none_is_refused(junk: bytes) -> None:
+    detector = Detector((90, 90), (0.1, 0.1), (1, 0, 0), (0, -1, 0), (0, 0, -1), 1.0, mask=junk, name="eiger")
+    with pytest.raises(AnalysisError, match="the pixel mask of eiger is damaged"):
+        detector.pixel_mask()
+
+
+def test_a_mask_of_another_shape_is_refused() -> None:
+    detector = Detector(**(asdict(packed(np.zeros((4, 8), dtype=bool))) | {"shape": (5, 8)}))
+    with pytest.raises(AnalysisError, match=r"has 4 bytes of 8 pixels, which is not an image of 5 x 8 \(slow x fast\)"):
+        detector.pixel_mask()
+
+
+@pytest.mark.parametrize("name", ["auto", "dials"])
+def test_the_engine_is_dials(name: str) -> None:
+    assert resolve_engine(name) == "dials"
+    assert engine_version("dials").startswith("DIALS 3.")
+    assert ", dxtbx 3." in engine_version("dials")
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("native", "this version has no native engine; use --engine dials"),
+        ("xds", "unknown engine xds: there are auto and dials"),
+    ],
+)
+def test_other_engines_are_refused(name: str, says: str) -> None:
+    with pytest.raises(ParameterError) as caught:
+        Analysis(DETECTOR, Parameters(), name)
+    assert str(caught.value) == says
+
+
+def test_without_dials_it_says_where_to_get_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setitem(sys.modules, "dials", None)
+    monkeypatch.setitem(sys.modules, "dials.command_line.find_spots", None)
+    with pytest.raises(ParameterError, match=r"install Debian's package python3-dials, DIALS from conda-forge, or"):
+        resolve_engine("auto")
+    with pytest.raises(ParameterError, match=r"reading \.phil files needs DIALS, which is not installed; use key=val"):
+        Parameters.parse([str(tmp_path / "my.phil")])
+
+
+def test_with_a_broken_dials_it_says_what_is_broken() -> None:
+    """libtbx reads where its build is when it is imported: in another process, as this one has it already."""
+    code = "from spotfinding.analysis import resolve_engine; resolve_engine('auto')"
+    environment = dict(os.environ, LIBTBX_BUILD="/no/build")
+    run = subprocess.run([sys.executable, "-c", code], check=False, env=environment, capture_output=True, text=True)
+    assert "ParameterError: the engine dials needs DIALS, which is installed here but cannot be imported" in run.stderr
+    assert "/no/build" in run.stderr.splitlines()[-1]
+
+
+@pytest.fixture(scope="module")
+def analysis() -> Analysis:
+    return Analysis(DETECTOR, Parameters(), "auto")
+
+
+def test_everything_is_resolved(analysis: Analysis) -> None:
+    assert analysis.engine_name == "dials"
+    assert None not in (analysis.parameters.masked_pixels_erode, analysis.parameters.trusted_range)
+
+
+def test_a_frame_is_analysed(analysis: Analysis, tmp_path: Path) -> None:
+    image = np.random.default_rng(0).poisson(1, SHAPE).astype("<u2")
+    image[20:23, 30:33] = 60
+    path = tmp_path / "data.h5"
+    path.write_bytes(image.tobytes())
+    analysis.warm_up()
+    record = analysis(Chunk(str(path), 0, image.nbytes), Layout(SHAPE, "<u2"))
+    assert (record.n_spots_total, record.n_strong_pixels) == (1, 9)
+    assert record.total_intensity == image[20:23, 30:33].sum()
+    assert pickle.loads(pickle.dumps(record)) == record
+
+
+def test_bytes_that_are_not_there_are_given_back(analysis: Analysis, tmp_path: Path) -> None:
+    with pytest.raises(NotReadable, match=r"absent\.h5: No such file or directory \(10 bytes at 0, read 5 times\)"):
+        analysis(Chunk(str(tmp_path / "absent.h5"), 0, 10), Layout(SHAPE, "<u2"))
+
+
+@pytest.mark.parametrize(
+    ("layout", "says"),
+    [
+        (
+            Layout((30, 80), "<u2"),
+            "its images have 30 x 80 pixels (slow x fast), but the detector in the master has 60 x 80",
+        ),
+        (
+            Layout(SHAPE, "<f8"),
+            "the pixels are <f8; supported are u1, u2, u4, i2, i4, f4 (unsigned, signed, floating; bytes per pixel)",
+        ),
+    ],
+)
+def test_images_that_cannot_be_analysed_are_refused(analysis: Analysis, layout: Layout, says: str) -> None:
+    with pytest.raises(AnalysisError) as caught:
+        analysis(Chunk("/d.h5", 0, 1), layout)
+    assert str(caught.value) == f"/d.h5: {says}"
+    assert type(caught.value) is AnalysisError
