@@ -6,7 +6,8 @@
     ├── NotReady              (never leaves the loop) transient: look again
     ├── Broken                exit code 1   permanent: it will not get better by looking again
     ├── Refused               exit code 2   usage or configuration: nothing was started
-    └── Unreachable           exit code 4   a daemon, a cluster or its workers
+    ├── Unreachable           exit code 4   a daemon, a cluster or its workers
+    └── Interrupted           exit code 130 by a signal, or by a reader that went away; the same command resumes
 
 Foreign errors are translated where they come in (``raise ... from``).
 """
@@ -36,3 +37,9 @@ class Unreachable(FilewatcherError):
     """A daemon, a cluster or its workers did not answer."""
 
     exit_code = 4
+
+
+class Interrupted(FilewatcherError):
+    """Stopped from outside; the same command goes on where this one was."""
+
+    exit_code = 130

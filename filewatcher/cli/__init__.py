@@ -14,8 +14,6 @@ import typer
 from filewatcher.cli import demo, inspect, simulate, watch
 from filewatcher.errors import FilewatcherError
 
-INTERRUPTED = 130
-
 app = typer.Typer(
     help="Live analysis of X-ray diffraction images while the detector is still writing them.",
     no_args_is_help=True,
@@ -36,12 +34,6 @@ def main() -> None:
         app()
     except FilewatcherError as error:
         sys.exit(_say(str(error), error.exit_code))
-    except KeyboardInterrupt:
-        sys.exit(_say("interrupted; what was analysed is kept, and the same command resumes", INTERRUPTED))
-    except BrokenPipeError:
-        # whoever read our lines has gone away; the interpreter must not complain about it when it flushes
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(INTERRUPTED)
     except Exception as error:  # the boundary of the program
         if "FILEWATCHER_DEBUG" in os.environ:
             raise

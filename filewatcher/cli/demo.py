@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Annotated
 
@@ -21,19 +21,24 @@ def demo(
     directory: Directory = Path("demo"), grid: Cells = "20x12", rate: Rate = 10.0, detector: Model = "eiger2-1m"
 ) -> None:
     """Run a simulated grid scan and watch it live: raw data in demo/raw, the heat map in demo/results."""
+    from filewatcher.core.grid import parse  # noqa: PLC0415  heavy: --help must not wait for it
+    from filewatcher.testing.detector import Simulation, run, write_master  # noqa: PLC0415
+
+    cells = parse(grid, snaked=True)
+    shape = (cells.columns, cells.rows)
     raw = directory.absolute() / "raw"
-    words = ["--grid", grid, "--rate", str(rate), "--detector", detector, "--frames-per-file", "60", "--overwrite"]
-    typer.echo(f"A simulated {detector} scans a grid of {grid} at {rate:g} Hz; filewatcher watches {raw}", err=True)
-    # what an earlier demo left would be taken for the collection that is about to begin
-    (raw / "grid.nxs").unlink(missing_ok=True)
-    simulator = subprocess.Popen([sys.executable, "-m", "filewatcher", "simulate", str(raw), *words])
-    try:
-        code = go(Wishes(raw / "grid.nxs", output=directory.absolute() / "results", force=True))
-    finally:
-        if simulator.poll() is None:
-            simulator.terminate()
-        simulator.wait()
-    if simulator.returncode != 0:
-        typer.echo(f"the simulated detector ended with exit code {simulator.returncode}", err=True)
+    sim = Simulation(raw, detector=detector, grid=shape, rate=rate, frames_per_file=60, overwrite=True)
+    typer.echo(f"a simulated {detector} scans a grid of {cells} at {rate:g} Hz into {raw}", err=True)
+    # what an earlier demo left is removed now: it would be taken for the collection that is about to begin
+    master = write_master(sim)
+    stop = threading.Event()
+    with ThreadPoolExecutor(1) as beamline:
+        detecting = beamline.submit(run, sim, None, stop)
+        try:
+            code = go(Wishes(master, output=directory.absolute() / "results", force=True, timeout_first=60))
+        finally:
+            stop.set()
+    written = detecting.result()
+    typer.echo(f"the simulated detector wrote {written.frames} frames at {written.rate:.1f} Hz", err=True)
     typer.echo(f"look at {directory / 'results' / 'heatmap.png'}", err=True)
     raise typer.Exit(code)

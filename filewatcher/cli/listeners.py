@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from pathlib import PurePath
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from filewatcher.core.lines import frame_line
+from filewatcher.errors import Interrupted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -64,8 +66,13 @@ class JsonLines:
     @staticmethod
     def write(*lines: Mapping[str, Json]) -> None:
         """Write lines, and let the reader have them now."""
-        sys.stdout.writelines(json.dumps(line) + "\n" for line in lines)
-        sys.stdout.flush()
+        try:
+            sys.stdout.writelines(json.dumps(line) + "\n" for line in lines)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            # the interpreter must not complain about it once more when it ends
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise Interrupted("whoever read the lines has gone away; the same command resumes") from None
 
     def progress(self, progress: Progress) -> None:
         """Nothing."""

@@ -11,6 +11,8 @@ from typing import Annotated
 
 import typer
 
+from filewatcher.errors import Interrupted
+
 Master = Annotated[Path, typer.Argument(help="NeXus or DECTRIS master file; it need not exist yet for watch.")]
 Words = Annotated[
     list[str] | None, typer.Argument(metavar="[KEY=VALUE|FILE.phil]...", help="Spot finding parameters: d_max=40 ...")
@@ -126,7 +128,7 @@ def reprocess(
 
 
 def go(wishes: Wishes) -> int:
-    """Run one collection; returns the exit code. Raises `FilewatcherError`, `KeyboardInterrupt` (also for SIGTERM)."""
+    """Run one collection; returns the exit code. Raises `FilewatcherError`; `Interrupted` for SIGINT and SIGTERM."""
     # before h5py is imported anywhere in this process or its children
     os.environ["HDF5_USE_FILE_LOCKING"] = "FALSE"
     from filewatcher.cli.collect import collect  # noqa: PLC0415  heavy: --help must not wait for it
@@ -139,5 +141,5 @@ def go(wishes: Wishes) -> int:
 
     try:
         return asyncio.run(interruptible())
-    except asyncio.CancelledError:
-        raise KeyboardInterrupt from None
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        raise Interrupted("interrupted; what was analysed is kept, and the same command resumes") from None

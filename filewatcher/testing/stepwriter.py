@@ -90,7 +90,8 @@ class _Files:
         top = (h5py.h5s.UNLIMITED if growing else rows, *IMAGE)
         space = h5py.h5s.create_simple((rows, *IMAGE), top)
         h5py.h5d.create(file.id, b"data", h5py.h5t.STD_U16LE, space, plist)
-        file.swmr_mode = swmr
+        if swmr:
+            file.swmr_mode = True
         self._open[path] = file
 
     def write(self, path: str, row: int, number: int) -> None:

@@ -34,7 +34,7 @@ def test_a_file_that_never_comes_and_a_damaged_chunk(shell: Shell, tmp_path: Pat
     assert [line["frame"] for line in missing] == [*range(20, 40), 69]
     assert "grid_000002.h5 does not exist" in missing[0]["error"]
     assert "not written in grid_000004.h5" in missing[-1]["error"]
-    (failed,) = [line for line in lines if line["state"] == "failed"]
+    (failed,) = [line for line in ran.frames if line["state"] == "failed"]
     assert failed["file-number"] == 50
     assert failed["attempts"] == 3
     assert "image 50" in ran.stderr
@@ -42,7 +42,7 @@ def test_a_file_that_never_comes_and_a_damaged_chunk(shell: Shell, tmp_path: Pat
 
 
 def test_a_run_aborted_at_37_percent_ends_when_its_writers_have_closed(shell: Shell, tmp_path: Path) -> None:
-    ran = simulated(shell, tmp_path / "raw", "--abort-at", 37, timeout=60)
+    ran = simulated(shell, tmp_path / "raw", "--abort-at", 37, "--rate", 10, timeout=60)
     assert ran.code == 3, ran.stderr
     assert ran.counts() == (100, 37, 0, 63)
     assert "all writers have closed their files" in ran.stderr

@@ -94,7 +94,7 @@ def test_masters_are_inspected_right(shell: Shell, test_data: Path, tmp_path: Pa
     assert grid["frames"] == 240
     assert (grid["grid"]["columns"], grid["grid"]["rows"], grid["grid"]["snaked"]) == (30, 8, True)
     assert np.abs(grid["grid"]["step_mm"]) == pytest.approx([0.02, 0.02])
-    assert grid["frames_there"] == 0
+    assert grid["frames_now"] == 0
 
     # the real rotation master beside its meta file, unpacked
     for name in ("ins_8_5.nxs", "ins_8_5_meta.h5.gz"):
@@ -106,7 +106,7 @@ def test_masters_are_inspected_right(shell: Shell, test_data: Path, tmp_path: Pa
     assert rotation["detector"]["wavelength"] == pytest.approx(0.97622, abs=1e-3)
 
     (line,) = _inspect(shell, test_data / "i24_thaumatin_grid" / "thau_3_2.nxs")
-    assert (line["frames"], line["frames_there"]) == (19, 19)
+    assert (line["frames"], line["frames_now"]) == (19, 19)
     assert line["shape"] == [2527, 2463]
 
 

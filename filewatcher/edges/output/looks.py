@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -89,12 +90,13 @@ def colour_range(values: NDArray[np.float64], metric: str) -> tuple[float, float
 
 
 def title(report: ScanReport, metric: str) -> str:
-    """Return three lines: the collection, the states with counts, the best image."""
+    """Return three lines: the master, the states with counts, the best image."""
     states = [f"{report.count(state)} {state.word}" for state in (State.DONE, State.FAILED, State.MISSING)]
     if waiting := report.count(State.WAITING):
         states.append(f"{waiting} waiting")
     images = len(report.frames)
-    return f"{report.collection}\n{images} image{'s' * (images != 1)}: {', '.join(states)}\n{_best(report, metric)}"
+    name = PurePath(report.master.path).name
+    return f"{name}\n{images} image{'s' * (images != 1)}: {', '.join(states)}\n{_best(report, metric)}"
 
 
 def _best(report: ScanReport, metric: str) -> str:

@@ -5,7 +5,7 @@
     row      0 1 2 3 4 5 6 7 8 9 ...
     on disk  x x x . x x . . . .
     seen     x x x . x .
-                   ^   ^            a look asks for the first 64 rows not seen from row 3 on (the gap stays among
+                   ^   ^            a look asks for the next rows not seen from row 3 on (the gap stays among
                                     them), goes on while all of them are there, and so from row 5 on
 """
 
@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     from filewatcher.core.messages import ChunkLayout
 
 WINDOW = 64
-"""Rows asked for at a time."""
+"""Rows asked for at a time, as long as all of them are there and in every eighth look."""
+NARROW = 8
+"""Rows asked for first in the other looks: frames hardly ever overtake more than these."""
 
 QUIET = 2.0
 """Seconds without change after which a file that says nothing of its writer (superblock < 3) counts as closed."""
@@ -57,6 +59,7 @@ class ImageFile:
         self._seen = np.zeros(len(wanted), bool)
         self._next = 0  # no row before this one is missing
         self._last = -1  # no row after this one has been seen
+        self._looks = 0
         self._peek: Peek | None = None
         self._changed_at = 0.0
         self._file: h5py.File | None = None
@@ -149,7 +152,9 @@ class ImageFile:
         assert self._storage is not None
         try:
             rows = self._new_rows(self._storage)
-            found = self._storage.locate(rows) if len(rows) else found
+            if not len(rows):
+                return found
+            found = self._storage.locate(rows)
         except (OSError, RuntimeError) as error:
             self._lose(error)
             return Found(())
@@ -160,12 +165,15 @@ class ImageFile:
         stop = storage.rows
         missing = np.flatnonzero((self._wanted & ~self._seen)[self._next : stop]) + self._next
         new = []
-        for first in {0, int(np.searchsorted(missing, self._last))}:
-            for start in range(first, len(missing), WINDOW):
-                window = missing[start : start + WINDOW]
+        self._looks += 1
+        for start in {0, int(np.searchsorted(missing, self._last))}:
+            width, first = WINDOW if self._looks % 8 == 0 else NARROW, start
+            while first < len(missing):
+                window = missing[first : first + width]
                 new.append(storage.stored(window))
                 if len(new[-1]) < len(window):
                     break
+                width, first = WINDOW, first + len(window)
         return np.unique(np.concatenate(new)) if new else np.zeros(0, np.int64)
 
     def scan(self) -> Found:

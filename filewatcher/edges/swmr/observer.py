@@ -59,6 +59,7 @@ class SwmrObserver:
         self._seen = seen
         self._again: list[tuple[int, int]] = []
         self._child: _Child | None = None
+        self._starting: asyncio.Task[_Child] | None = None
         self._failures = 0
         self._error: FilewatcherError | None = None
         self._closed = False
@@ -74,7 +75,7 @@ class SwmrObserver:
     @property
     def pid(self) -> int | None:
         """Process id of the child; None while there is none."""
-        return self._child.process.pid if self._child is not None else None
+        return self._child.pid if self._child is not None else None
 
     async def observe(self) -> list[Observation]:
         """Wait for the next news.
@@ -82,18 +83,14 @@ class SwmrObserver:
         Raises `Broken` (or `Refused`) when there will be none: the master or its files are wrong for good.
         """
         while self._error is None and not self._closed:
-            if self._child is None:
-                self._child = await self._start()
-            word = await self._child.word()
+            word = await (self._child or await self._start()).word()
             if isinstance(word, list):
                 self._failures = 0
                 for described in (item for item in word if isinstance(item, Described)):
                     self._request = replace(self._request, files=described.frame_map.files)
                 return word
             await self._lose_child(word)
-        if self._error is not None:
-            raise self._error
-        raise Broken(f"the observer of {self._request.master} is closed")
+        raise self._error or Broken(f"the observer of {self._request.master} is closed")
 
     async def look_again(self, file: int, row: int) -> None:
         """Forget that a row was reported, and report it anew: a worker could not read it."""
@@ -103,21 +100,30 @@ class SwmrObserver:
     async def close(self) -> None:
         """Leave no process, thread or descriptor behind."""
         self._closed = True
+        if self._starting is not None:
+            self._child = await self._starting
         if self._child is not None:
             await self._child.end()
             self._child = None
 
     async def _start(self) -> _Child:
-        seen = self._seen() if self._seen is not None else {}
-        for file, row in self._again:
-            if file in seen and row < len(seen[file]):
-                seen[file][row] = False
-        self._again.clear()
-        return await asyncio.to_thread(_Child, self._request, seen, asyncio.get_running_loop())
+        if self._starting is None:
+            seen = self._seen() if self._seen is not None else {}
+            for file, row in self._again:
+                if file in seen and row < len(seen[file]):
+                    seen[file][row] = False
+            self._again.clear()
+            start = asyncio.to_thread(_Child, self._request, seen, asyncio.get_running_loop())
+            self._starting = asyncio.create_task(start)
+        # whoever waits may be cancelled; the child is started all the same, and must not be lost
+        self._child = await asyncio.shield(self._starting)
+        self._starting = None
+        return self._child
 
     async def _lose_child(self, word: Exception | None) -> None:
         """It has ended, or is silent (None): end it, and say why if it was the last one."""
-        assert self._child is not None
+        if self._child is None:
+            return  # closed meanwhile
         code = await self._child.end()
         self._child = None
         if isinstance(word, FilewatcherError) and not isinstance(word, NotReady):
@@ -138,15 +144,17 @@ class _Child:
     def __init__(self, request: Request, seen: dict[int, NDArray[np.bool_]], loop: asyncio.AbstractEventLoop) -> None:
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe(duplex=True)
-        self.process: SpawnProcess = context.Process(
+        self._process: SpawnProcess = context.Process(
             target=child.main, args=(theirs, request, seen), name=f"swmr {Path(request.master).name}", daemon=True
         )
-        self.process.start()
+        self._process.start()
+        self.pid = self._process.pid
         theirs.close()  # or the pipe would never end
         self._loop = loop
         self._words: asyncio.Queue[list[Observation] | Exception | None] = asyncio.Queue()
         self._heard = time.monotonic()
         self._awake = False
+        self._ending: asyncio.Task[int | None] | None = None
         self._thread = threading.Thread(target=self._listen, args=(self._pipe,), name="swmr listener", daemon=True)
         self._thread.start()
 
@@ -187,13 +195,15 @@ class _Child:
 
     async def end(self) -> int | None:
         """Kill it and wait until nothing of it is left; returns its exit code."""
-        self.process.kill()
-        return await asyncio.to_thread(self._bury)
+        if self._ending is None:
+            self._process.kill()
+            self._ending = asyncio.create_task(asyncio.to_thread(self._bury))
+        return await asyncio.shield(self._ending)
 
     def _bury(self) -> int | None:
         self._thread.join()
-        self.process.join()
-        code = self.process.exitcode
-        self.process.close()
+        self._process.join()
+        code = self._process.exitcode
+        self._process.close()
         self._pipe.close()
         return code

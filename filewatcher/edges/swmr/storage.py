@@ -9,7 +9,7 @@ import numpy as np
 from h5py import h5d
 
 from filewatcher.core.messages import ChunkLayout, Filter
-from filewatcher.edges.swmr.libhdf5 import chunk_size
+from filewatcher.edges.swmr.libhdf5 import stored_chunks
 from filewatcher.errors import Broken
 
 if TYPE_CHECKING:
@@ -75,7 +75,9 @@ class Storage:
         """Those of these rows that are on disk."""
         if self.start is not None:
             return rows[rows < self.rows]
-        return np.array([row for row in rows.tolist() if chunk_size(self.id, self._place(row))], np.int64)
+        if len(self.id.shape) == 2:
+            return rows if self.id.get_num_chunks() else rows[:0]
+        return np.array(stored_chunks(self.id, rows.tolist(), self._place(0)[1:]), np.int64)
 
     def locate(self, rows: NDArray[np.int64]) -> Found:
         """Where the bytes of rows are that are `stored`; libhdf5's chunk index is the authority."""

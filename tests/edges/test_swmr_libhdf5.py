@@ -1,0 +1,75 @@
+"""What can be said of a file without libhdf5, and that libhdf5 does not hang on a broken one."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import h5py
+import pytest
+
+from filewatcher.core.messages import Writer
+from filewatcher.edges.swmr.libhdf5 import open_for_swmr, peek, stored_chunks
+from filewatcher.errors import NotReady
+from filewatcher.testing.stepwriter import StepWriter
+from filewatcher.testing.tinyfiles import LIBVER, write_data
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_peek(tmp_path: Path) -> None:
+    path = tmp_path / "a.h5"
+    assert peek(str(path)) is None
+    path.touch()
+    seen = peek(str(path))
+    assert seen is not None
+    assert seen.writer is Writer.OPENING
+    with StepWriter() as writer:
+        writer.create(path, 3, swmr=False)
+        seen = peek(str(path))
+        assert seen is not None
+        assert seen.writer is Writer.OPENING
+        writer.close(path)
+        seen = peek(str(path))
+        assert seen is not None
+        assert (seen.writer, seen.size) == (Writer.CLOSED, seen.end)
+        writer.create(path, 3)
+        writer.kill()
+    seen = peek(str(path))
+    assert seen is not None
+    assert seen.writer is Writer.WRITING  # it cannot be told from one that lives
+
+
+def test_a_copy_that_is_not_finished(tmp_path: Path) -> None:
+    for libver, version in ((LIBVER, 3), (("earliest", "v110"), 0)):
+        path = tmp_path / f"{version}.h5"
+        with h5py.File(path, "w", libver=libver) as file:
+            file["data"] = list(range(1000))
+        whole = peek(str(path))
+        assert whole is not None
+        assert (whole.superblock, whole.writer) == (version, Writer.CLOSED)
+        path.write_bytes(path.read_bytes()[:-1])
+        short = peek(str(path))
+        assert short is not None
+        assert short.writer is Writer.OPENING
+
+
+def test_a_wrong_checksum_does_not_hang(tmp_path: Path) -> None:
+    path = tmp_path / "a.h5"
+    write_data(path, [0, 1])
+    content = bytearray(path.read_bytes())
+    content[40] ^= 0xFF
+    path.write_bytes(content)
+    start = time.monotonic()
+    with pytest.raises(NotReady, match=r"a\.h5 cannot be opened"):
+        open_for_swmr(str(path))
+    assert time.monotonic() - start < 5  # by the default rules it would be days
+
+
+def test_stored_chunks(tmp_path: Path) -> None:
+    with StepWriter() as writer:
+        writer.create(tmp_path / "a.h5", 3)
+        writer.write(tmp_path / "a.h5", 1, 1)
+        with open_for_swmr(str(tmp_path / "a.h5")) as file:
+            assert stored_chunks(file["data"].id, range(3), (0, 0)) == [1]
