@@ -1,4 +1,4 @@
-"""Start filewatcher from a script and act on every result at once: python trigger_from_a_script.py MASTER"""
+"""Start filewatcher from a script and act on every result at once: python trigger_from_a_script.py MASTER."""
 
 import json
 import subprocess

@@ -16,20 +16,9 @@ import numpy as np
 
 from filewatcher.core.batching import BatchEnded, Batcher, BatchLost, Unreadable
 from filewatcher.core.collector import Collector, Results
-from filewatcher.core.messages import (
-    Described,
-    Detector,
-    DetectorRead,
-    FrameFailed,
-    FrameMissing,
-    FrameReady,
-    Job,
-    OnDisk,
-    Outcome,
-    State,
-    Writers,
-)
-from filewatcher.core.run import Run
+from filewatcher.core.messages import FrameFailed, FrameMissing, FrameReady, Outcome, State
+from filewatcher.core.observations import Described, DetectorRead, OnDisk, Writers
+from filewatcher.core.run import Job, Run
 from filewatcher.errors import Broken
 from filewatcher.ports import Progress
 
@@ -40,7 +29,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from filewatcher.core.batching import Limits
-    from filewatcher.core.messages import ChunkLayout, Observation, ScanEnded
+    from filewatcher.core.detector import Detector
+    from filewatcher.core.messages import ChunkLayout, ScanEnded
+    from filewatcher.core.observations import Observation
     from filewatcher.core.scanwatch import ScanWatch
     from filewatcher.core.selection import Selection
     from filewatcher.ports import Journal, Listener, Observer, Pool

@@ -9,8 +9,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from filewatcher.core.batching import Batch, BatchEnded, BatchLost
-    from filewatcher.core.messages import ChunkLayout, Described, Job, Observation, Outcome
-    from filewatcher.core.run import Run
+    from filewatcher.core.messages import ChunkLayout, Outcome
+    from filewatcher.core.observations import Described, Observation
+    from filewatcher.core.run import Job, Run
 
 
 class Observer(Protocol):

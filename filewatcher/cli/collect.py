@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from filewatcher.cli.watch import Wishes
     from filewatcher.core.grid import Grid
-    from filewatcher.core.messages import Described
+    from filewatcher.core.observations import Described
     from filewatcher.core.run import Run
     from filewatcher.daemon import Finished
 

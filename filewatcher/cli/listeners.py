@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from rich.status import Status
 
     from filewatcher.core.lines import Json
-    from filewatcher.core.messages import Described, Outcome
+    from filewatcher.core.messages import Outcome
+    from filewatcher.core.observations import Described
     from filewatcher.core.run import Run
     from filewatcher.ports import Listener, Progress
 

@@ -11,15 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any, TypeAlias
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from filewatcher.core.framemap import FrameMap
+from typing import TypeAlias
 
 
 class State(IntEnum):
@@ -95,138 +87,6 @@ class FrameReady:
     """Index along the dataset's first axis, from 0: batches are contiguous in it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Detector:
-    """Geometry and wavelength of a collection, frozen when its master is complete.
-
-    Vectors are in the laboratory frame of dxtbx (imgCIF: x along the first goniometer axis, z towards the source),
-    for one flat rectangular panel.
-    """
-
-    shape: tuple[int, int]
-    """Pixels, (slow, fast)."""
-    pixel_size: tuple[float, float]
-    """mm, (fast, slow): the order of dxtbx."""
-    fast_axis: tuple[float, float, float]
-    """Unit vector."""
-    slow_axis: tuple[float, float, float]
-    """Unit vector."""
-    origin: tuple[float, float, float]
-    """mm, the corner of pixel (0, 0)."""
-    wavelength: float
-    """Angstrom."""
-    sample_to_source: tuple[float, float, float] = (0.0, 0.0, 1.0)
-    """Unit vector, against the beam."""
-    thickness: float = 0.0
-    """Sensor, mm; 0 = unknown, then there is no parallax correction."""
-    material: str = ""
-    """Sensor, chemical symbol such as ``Si``; empty = unknown."""
-    trusted_range: tuple[float, float] = (0.0, 65535.0)
-    """Counts: the smallest valid value and the saturation value of the master."""
-    gain: float = 1.0
-    """Counts per photon."""
-    name: str = ""
-    """As the master says."""
-    mask: bytes | None = None
-    """zlib over `numpy.packbits` (row major, 1 = masked) of the pixel mask; None = no mask in the master."""
-
-
-# ---- what the watcher's child process says ----------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Positions:
-    """Sample positions per frame, where a master has them."""
-
-    x: NDArray[np.float64]
-    """mm, shape (frames,)."""
-    y: NDArray[np.float64]
-    """mm, shape (frames,)."""
-
-
-@dataclass(frozen=True, slots=True)
-class MasterFile:
-    """Which master file this is, and of what age."""
-
-    path: str
-    """Absolute."""
-    device: int
-    """st_dev."""
-    inode: int
-    """st_ino."""
-    size: int
-    """Bytes, when it was read."""
-    mtime_ns: int
-    """Nanoseconds since 1970, when it was read."""
-
-
-@dataclass(frozen=True, slots=True)
-class Described:
-    """What a master says; said once it is whole, and again when more of the map is known (DECTRIS, open ends)."""
-
-    master: MasterFile
-    frame_map: FrameMap
-    exposure_time: float | None
-    """Seconds per frame, exposure and readout; None = unknown."""
-    positions: Positions | None
-
-
-@dataclass(frozen=True, slots=True)
-class DetectorRead:
-    """Geometry and mask are complete; workers can be armed."""
-
-    detector: Detector
-    warnings: tuple[str, ...] = ()
-    """What had to be assumed, in words, e.g. that the mask's file never came."""
-
-
-@dataclass(frozen=True, slots=True)
-class OnDisk:
-    """Rows of one data file that are on disk now and had not been reported since the last restart."""
-
-    file: int
-    """Index into `FrameMap.files`."""
-    rows: NDArray[np.int64]
-    """Index along the dataset's first axis, shape (n,), any order."""
-    offsets: NDArray[np.int64]
-    """Bytes from the start of the file, shape (n,)."""
-    sizes: NDArray[np.int64]
-    """Stored bytes, shape (n,)."""
-    filter_masks: NDArray[np.uint32]
-    """Shape (n,)."""
-    layout: ChunkLayout
-
-
-class Writer(IntEnum):
-    """What the first bytes of a data file say of its writer."""
-
-    ABSENT = 0
-    """No such file yet."""
-    OPENING = 1
-    """There, but cannot be read yet."""
-    WRITING = 2
-    """A SWMR writer holds it open, or died without closing it."""
-    CLOSED = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Writers:
-    """What has become of the data files; said whenever it changes, and after every full scan."""
-
-    states: tuple[Writer, ...]
-    """One per `FrameMap.files`."""
-    was_writing: bool
-    """At least one was seen while a SWMR writer held it open."""
-    full_scan: bool = True
-    """Every readable file has been scanned from first to last row since the state was read."""
-    problems: tuple[str, ...] = ()
-    """Why a file that is there cannot be read, in words; one entry per such file."""
-
-
-Observation: TypeAlias = Described | DetectorRead | OnDisk | Writers
-"""What the watcher's child process says, in any order but for `Described`, which comes first."""
-
-
 # ---- what the core decides --------------------------------------------------------------------------------------
 
 
@@ -256,19 +116,6 @@ class ScanEnded:
 
 
 Event: TypeAlias = FrameReady | FrameMissing | ScanEnded
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """What workers need to know before the first frame: built once per worker and collection, at arming."""
-
-    name: str
-    """Unique per run."""
-    detector: Detector
-    parameters: Mapping[str, Any]
-    """Every analysis parameter, resolved; JSON values."""
-    engine: str
-    """``native`` or ``dials``."""
 
 
 # ---- what the workers say ---------------------------------------------------------------------------------------

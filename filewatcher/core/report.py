@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from filewatcher.core.grid import Grid
-    from filewatcher.core.messages import MasterFile
+    from filewatcher.core.observations import MasterFile
 
 ESTIMATED: frozenset[str] = frozenset(METRICS) - COUNTS - {"total_intensity"}
 """Metrics that are -1.0 where an image has too few spots to say; of all of them the lowest is the best."""

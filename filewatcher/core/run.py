@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from filewatcher.core.messages import MasterFile
+    from filewatcher.core.detector import Detector
+    from filewatcher.core.observations import MasterFile
     from filewatcher.core.selection import Selection
 
 
@@ -47,3 +48,16 @@ class Run:
     def age(self) -> str:
         """Size and age of the masters, as JSON: differs once a complete master has been written again."""
         return json.dumps([(m.size, m.mtime_ns) for m in self.masters])
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What workers need to know before the first frame: built once per worker and collection, at arming."""
+
+    name: str
+    """Unique per run."""
+    detector: Detector
+    parameters: Mapping[str, Any]
+    """Every analysis parameter, resolved; JSON values."""
+    engine: str
+    """``native`` or ``dials``."""

@@ -14,17 +14,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from filewatcher.core.messages import (
-    Described,
-    Event,
-    FrameMissing,
-    FrameReady,
-    Observation,
-    OnDisk,
-    ScanEnded,
-    Writer,
-    Writers,
-)
+from filewatcher.core.messages import Event, FrameMissing, FrameReady, ScanEnded
+from filewatcher.core.observations import Described, Observation, OnDisk, Writer, Writers
 from filewatcher.core.selection import Selection
 from filewatcher.errors import Broken
 

@@ -12,17 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from filewatcher.core.batching import Batch, Unreadable
-    from filewatcher.core.messages import (
-        ChunkLayout,
-        Described,
-        FrameFailed,
-        FrameReady,
-        FrameResult,
-        Job,
-        Observation,
-        Outcome,
-    )
-    from filewatcher.core.run import Run
+    from filewatcher.core.messages import ChunkLayout, FrameFailed, FrameReady, FrameResult, Outcome
+    from filewatcher.core.observations import Described, Observation
+    from filewatcher.core.run import Job, Run
     from filewatcher.ports import Progress
 
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from filewatcher.core.messages import FrameFailed, FrameMissing, FrameResult, MasterFile, Statistics
+from filewatcher.core.messages import FrameFailed, FrameMissing, FrameResult, Statistics
+from filewatcher.core.observations import MasterFile
 from filewatcher.core.run import Run
 from filewatcher.core.selection import Selection
 from filewatcher.edges import journal as journals

@@ -10,16 +10,9 @@ import numpy as np
 import pytest
 
 from filewatcher.core.batching import Batch, BatchEnded, BatchLost, Limits, Unreadable
-from filewatcher.core.messages import (
-    ChunkLayout,
-    Detector,
-    Filter,
-    FrameFailed,
-    FrameReady,
-    FrameResult,
-    Job,
-    Statistics,
-)
+from filewatcher.core.detector import Detector
+from filewatcher.core.messages import ChunkLayout, Filter, FrameFailed, FrameReady, FrameResult, Statistics
+from filewatcher.core.run import Job
 from filewatcher.edges.dask_pool import DaskPool
 from filewatcher.testing.fakes import InlinePool
 from spotfinding.parameters import Parameters

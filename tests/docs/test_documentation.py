@@ -6,7 +6,6 @@ import ast
 import re
 import subprocess
 import sys
-from dataclasses import fields
 from pathlib import Path
 
 import docutils.core
@@ -15,9 +14,6 @@ import pytest
 import typer.core
 import typer.main
 
-import filewatcher.core.messages
-import spotfinding.analysis
-import spotfinding.detector
 from filewatcher.cli import app
 from filewatcher.core.lines import FRAME_KEYS
 
@@ -63,17 +59,6 @@ def test_every_key_of_a_frame_is_documented() -> None:
     page = (PROJECT / "docs/reference/results.rst").read_text()
     for key in FRAME_KEYS:
         assert f"``{key}``" in page
-
-
-def test_both_detectors_are_the_same() -> None:
-    def shape(detector: type) -> list[tuple[str, object, object]]:
-        return [(f.name, f.type, f.default) for f in fields(detector)]
-
-    assert shape(filewatcher.core.messages.Detector) == shape(spotfinding.detector.Detector)
-
-
-def test_the_statistics_of_a_worker_are_those_of_the_messages() -> None:
-    assert tuple(f.name for f in fields(spotfinding.analysis.Record)) == filewatcher.core.messages.METRICS
 
 
 @pytest.mark.parametrize("package", ["filewatcher", "spotfinding"])

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 from filewatcher.core.batching import BatchEnded, Batcher, Limits
 from filewatcher.core.collector import Collector
-from filewatcher.core.messages import Described, DetectorRead, FrameReady, FrameResult, Job, State
+from filewatcher.core.messages import FrameReady, FrameResult, State
+from filewatcher.core.observations import Described, DetectorRead
 from filewatcher.core.positions import from_positions
+from filewatcher.core.run import Job
 from filewatcher.core.scanwatch import ScanWatch
 from filewatcher.edges.dask_pool import DaskPool
 from filewatcher.edges.swmr import SwmrObserver

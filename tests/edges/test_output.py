@@ -12,7 +12,8 @@ import pytest
 
 from filewatcher.core.grid import Grid
 from filewatcher.core.lines import FRAME_KEYS
-from filewatcher.core.messages import METRICS, MasterFile, State
+from filewatcher.core.messages import METRICS, State
+from filewatcher.core.observations import MasterFile
 from filewatcher.core.report import ESTIMATED, ScanReport
 from filewatcher.edges.output import write_all
 from filewatcher.edges.output.h5 import NOT_SELECTED, write_results

@@ -11,7 +11,8 @@ from matplotlib.colors import to_rgb
 from matplotlib.image import imread
 
 from filewatcher.core.grid import Grid
-from filewatcher.core.messages import METRICS, MasterFile, State
+from filewatcher.core.messages import METRICS, State
+from filewatcher.core.observations import MasterFile
 from filewatcher.core.report import ESTIMATED, ScanReport
 from filewatcher.edges.output import looks
 from filewatcher.edges.output.heatmap import draw_heatmap, write_heatmap

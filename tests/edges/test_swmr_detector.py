@@ -24,7 +24,7 @@ from filewatcher.testing.tinyfiles import IMAGE, LIBVER, create_images, write_me
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from filewatcher.core.messages import Detector
+    from filewatcher.core.detector import Detector
 
 MM = {"units": "mm"}
 

@@ -10,7 +10,7 @@ import h5py
 import numpy as np
 import pytest
 
-from filewatcher.core.messages import Described, OnDisk, Writer, Writers
+from filewatcher.core.observations import Described, OnDisk, Writer, Writers
 from filewatcher.edges.swmr import SwmrObserver, inspect_master
 from filewatcher.errors import Broken, Refused
 from filewatcher.testing.layouts import LAYOUTS, Layout, open_ended, two_hops

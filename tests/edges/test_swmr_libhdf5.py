@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import h5py
 import pytest
 
-from filewatcher.core.messages import Writer
+from filewatcher.core.observations import Writer
 from filewatcher.edges.swmr.libhdf5 import open_for_swmr, peek, stored_chunks
 from filewatcher.errors import NotReady
 from filewatcher.testing.stepwriter import StepWriter

@@ -15,7 +15,7 @@ import h5py
 import numpy as np
 import pytest
 
-from filewatcher.core.messages import Described, DetectorRead, OnDisk, Writer, Writers
+from filewatcher.core.observations import Described, DetectorRead, OnDisk, Writer, Writers
 from filewatcher.edges.swmr import SwmrObserver, observer
 from filewatcher.edges.swmr.reader import MasterReader
 from filewatcher.edges.swmr.request import Request

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from filewatcher.core.messages import Described, DetectorRead, OnDisk, Writer, Writers
+from filewatcher.core.observations import Described, DetectorRead, OnDisk, Writer, Writers
 from filewatcher.edges.swmr import SwmrObserver, inspect_master
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from filewatcher.core.messages import Observation
+    from filewatcher.core.observations import Observation
 
 
 async def observed(master: Path, *, wait: bool) -> list[Observation]:

@@ -10,24 +10,19 @@ import numpy as np
 import pytest
 
 from filewatcher.core.batching import Unreadable
+from filewatcher.core.detector import Detector
 from filewatcher.core.framemap import DataFile, FrameMap
 from filewatcher.core.messages import (
     ChunkLayout,
-    Described,
-    Detector,
-    DetectorRead,
     Filter,
     FrameFailed,
     FrameMissing,
     FrameReady,
     FrameResult,
-    MasterFile,
-    OnDisk,
     State,
     Statistics,
-    Writer,
-    Writers,
 )
+from filewatcher.core.observations import Described, DetectorRead, MasterFile, OnDisk, Writer, Writers
 from filewatcher.core.scanwatch import ScanWatch, TimeOuts
 from filewatcher.core.selection import Selection
 from filewatcher.daemon import CollectionLoop, Finished, Order

@@ -14,15 +14,8 @@ from hypothesis import strategies as st
 
 from filewatcher.core.grid import Grid
 from filewatcher.core.lines import FRAME_KEYS, frame_line, summary_line, to_json
-from filewatcher.core.messages import (
-    METRICS,
-    FrameFailed,
-    FrameMissing,
-    FrameResult,
-    MasterFile,
-    State,
-    Statistics,
-)
+from filewatcher.core.messages import METRICS, FrameFailed, FrameMissing, FrameResult, State, Statistics
+from filewatcher.core.observations import MasterFile
 from filewatcher.core.report import ESTIMATED, ScanReport
 
 if TYPE_CHECKING:

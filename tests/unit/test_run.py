@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from filewatcher.core.messages import MasterFile
+from filewatcher.core.observations import MasterFile
 from filewatcher.core.run import Run
 from filewatcher.core.selection import Selection
 

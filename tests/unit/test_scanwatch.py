@@ -8,18 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from filewatcher.core.framemap import DataFile, FrameMap
-from filewatcher.core.messages import (
-    ChunkLayout,
-    Described,
-    Event,
-    FrameMissing,
-    FrameReady,
-    MasterFile,
-    OnDisk,
-    ScanEnded,
-    Writer,
-    Writers,
-)
+from filewatcher.core.messages import ChunkLayout, Event, FrameMissing, FrameReady, ScanEnded
+from filewatcher.core.observations import Described, MasterFile, OnDisk, Writer, Writers
 from filewatcher.core.scanwatch import ScanWatch, TimeOuts
 from filewatcher.core.selection import Selection
 from filewatcher.errors import Broken

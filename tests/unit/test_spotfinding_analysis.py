@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from filewatcher.core import messages
+from filewatcher.core import detector, messages
 from spotfinding.analysis import Analysis, Record, engine_version, resolve_engine
 from spotfinding.chunks import Chunk, Layout
 from spotfinding.detector import Detector
@@ -32,13 +32,13 @@ SHAPE = (60, 80)
 DETECTOR = Detector(SHAPE, (0.1, 0.1), (1, 0, 0), (0, -1, 0), (-4.0, 3.0, -30.0), 1.0)
 
 
-@pytest.mark.parametrize(("ours", "theirs"), [(Detector, messages.Detector), (Record, messages.Statistics)])
+@pytest.mark.parametrize(("ours", "theirs"), [(Detector, detector.Detector), (Record, messages.Statistics)])
 def test_the_words_are_those_of_the_watcher(ours: Any, theirs: Any) -> None:
     assert [(f.name, f.type, f.default) for f in fields(ours)] == [(f.name, f.type, f.default) for f in fields(theirs)]
 
 
 def test_a_detector_is_made_from_the_watchers() -> None:
-    theirs = messages.Detector(**asdict(DETECTOR))
+    theirs = detector.Detector(**asdict(DETECTOR))
     assert pickle.loads(pickle.dumps(Detector(**asdict(theirs)))) == DETECTOR
 
 

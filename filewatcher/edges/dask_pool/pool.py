@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from distributed import Future
 
     from filewatcher.core.batching import Batch, Limits
-    from filewatcher.core.messages import ChunkLayout, FrameReady, Job
+    from filewatcher.core.messages import ChunkLayout, FrameReady
+    from filewatcher.core.run import Job
 
 DASK_SETTINGS = {
     "distributed.scheduler.allowed-failures": 0,

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from filewatcher.core.messages import Writer
+from filewatcher.core.observations import Writer
 from filewatcher.edges.swmr.libhdf5 import Peek, open_for_swmr, peek
 from filewatcher.edges.swmr.storage import Found, Storage, storage_of
 from filewatcher.errors import Broken, NotReady

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from filewatcher.core.messages import Detector
+from filewatcher.core.detector import Detector
 from filewatcher.edges.swmr.geometry import read_panel
 from filewatcher.edges.swmr.images import entries
 from filewatcher.edges.swmr.tree import number, read, text

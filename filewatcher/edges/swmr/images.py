@@ -19,7 +19,7 @@ import numpy as np
 from filewatcher.core.framemap import DataFile, FrameMap
 from filewatcher.core.joining import Part, compose, end_to_end, rename
 from filewatcher.core.mapping import place, reach
-from filewatcher.core.messages import Writer
+from filewatcher.core.observations import Writer
 from filewatcher.edges.swmr.libhdf5 import peek
 from filewatcher.edges.swmr.tree import number, read, text
 from filewatcher.edges.swmr.virtual import entries_of

@@ -13,7 +13,9 @@ from filewatcher.errors import Broken, FilewatcherError, Refused
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
-    from filewatcher.core.messages import ChunkLayout, Detector, Positions
+    from filewatcher.core.detector import Detector
+    from filewatcher.core.messages import ChunkLayout
+    from filewatcher.core.observations import Positions
 
 NAMES = {
     1: "gzip",

@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from filewatcher.core.messages import Writer
+from filewatcher.core.observations import Writer
 from filewatcher.errors import NotReady
 
 os.environ["HDF5_USE_FILE_LOCKING"] = "FALSE"  # before h5py is imported: libhdf5 reads it once

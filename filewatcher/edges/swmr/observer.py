@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from filewatcher.core.messages import Described
+from filewatcher.core.observations import Described
 from filewatcher.edges.swmr import child
 from filewatcher.edges.swmr.request import Request
 from filewatcher.errors import Broken, FilewatcherError, NotReady
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from filewatcher.core.messages import Observation
+    from filewatcher.core.observations import Observation
 
 SILENCE = 5.0
 """Seconds without a heartbeat after which a child is taken to hang in libhdf5, and killed."""

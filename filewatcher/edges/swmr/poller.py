@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from filewatcher.core.messages import OnDisk, Writer, Writers
+from filewatcher.core.observations import OnDisk, Writer, Writers
 from filewatcher.edges.swmr.datafile import ImageFile, Redirected
 
 if TYPE_CHECKING:

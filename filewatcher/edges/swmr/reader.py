@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from filewatcher.core.joining import keep_numbers
-from filewatcher.core.messages import Described, DetectorRead, MasterFile, Writer
+from filewatcher.core.observations import Described, DetectorRead, MasterFile, Writer
 from filewatcher.edges.swmr.detector import read_detector
 from filewatcher.edges.swmr.images import Images, entries, find_images
 from filewatcher.edges.swmr.libhdf5 import Peek, peek
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from filewatcher.core.messages import Observation
+    from filewatcher.core.observations import Observation
     from filewatcher.edges.swmr.request import Request
 
 MASTER = 0.1

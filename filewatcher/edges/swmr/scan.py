@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from filewatcher.core.messages import Positions
+from filewatcher.core.observations import Positions
 from filewatcher.edges.swmr.tree import number, read
 from filewatcher.edges.swmr.units import MM, SECONDS, factor
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from filewatcher.core.messages import Described, DetectorRead, OnDisk, Writers
+from filewatcher.core.observations import Described, DetectorRead, OnDisk, Writers
 from filewatcher.edges.swmr.images import find_images
 from filewatcher.edges.swmr.inspection import InspectedFile, Inspection, filter_names
 from filewatcher.edges.swmr.reader import MasterReader
@@ -17,7 +17,8 @@ from filewatcher.errors import Broken
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from filewatcher.core.messages import ChunkLayout, Observation
+    from filewatcher.core.messages import ChunkLayout
+    from filewatcher.core.observations import Observation
 
 STEPS = 20
 """More than any master needs: described, scanned, and made anew when it leads through other files."""

@@ -14,7 +14,7 @@ import h5py
 import numpy as np
 from h5py import h5l
 
-from filewatcher.core.messages import Writer
+from filewatcher.core.observations import Writer
 from filewatcher.edges.swmr.libhdf5 import open_for_swmr, peek
 from filewatcher.errors import Broken, NotReady
 

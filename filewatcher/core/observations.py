@@ -1,0 +1,108 @@
+"""What the watcher's child process says of a master and of its data files; all frozen, as `messages`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from filewatcher.core.detector import Detector
+    from filewatcher.core.framemap import FrameMap
+    from filewatcher.core.messages import ChunkLayout
+
+
+@dataclass(frozen=True, slots=True)
+class Positions:
+    """Sample positions per frame, where a master has them."""
+
+    x: NDArray[np.float64]
+    """mm, shape (frames,)."""
+    y: NDArray[np.float64]
+    """mm, shape (frames,)."""
+
+
+@dataclass(frozen=True, slots=True)
+class MasterFile:
+    """Which master file this is, and of what age."""
+
+    path: str
+    """Absolute."""
+    device: int
+    """st_dev."""
+    inode: int
+    """st_ino."""
+    size: int
+    """Bytes, when it was read."""
+    mtime_ns: int
+    """Nanoseconds since 1970, when it was read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """What a master says; said once it is whole, and again when more of the map is known (DECTRIS, open ends)."""
+
+    master: MasterFile
+    frame_map: FrameMap
+    exposure_time: float | None
+    """Seconds per frame, exposure and readout; None = unknown."""
+    positions: Positions | None
+
+
+@dataclass(frozen=True, slots=True)
+class DetectorRead:
+    """Geometry and mask are complete; workers can be armed."""
+
+    detector: Detector
+    warnings: tuple[str, ...] = ()
+    """What had to be assumed, in words, e.g. that the mask's file never came."""
+
+
+@dataclass(frozen=True, slots=True)
+class OnDisk:
+    """Rows of one data file that are on disk now and had not been reported since the last restart."""
+
+    file: int
+    """Index into `FrameMap.files`."""
+    rows: NDArray[np.int64]
+    """Index along the dataset's first axis, shape (n,), any order."""
+    offsets: NDArray[np.int64]
+    """Bytes from the start of the file, shape (n,)."""
+    sizes: NDArray[np.int64]
+    """Stored bytes, shape (n,)."""
+    filter_masks: NDArray[np.uint32]
+    """Shape (n,)."""
+    layout: ChunkLayout
+
+
+class Writer(IntEnum):
+    """What the first bytes of a data file say of its writer."""
+
+    ABSENT = 0
+    """No such file yet."""
+    OPENING = 1
+    """There, but cannot be read yet."""
+    WRITING = 2
+    """A SWMR writer holds it open, or died without closing it."""
+    CLOSED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Writers:
+    """What has become of the data files; said whenever it changes, and after every full scan."""
+
+    states: tuple[Writer, ...]
+    """One per `FrameMap.files`."""
+    was_writing: bool
+    """At least one was seen while a SWMR writer held it open."""
+    full_scan: bool = True
+    """Every readable file has been scanned from first to last row since the state was read."""
+    problems: tuple[str, ...] = ()
+    """Why a file that is there cannot be read, in words; one entry per such file."""
+
+
+Observation: TypeAlias = Described | DetectorRead | OnDisk | Writers
+"""What the watcher's child process says, in any order but for `Described`, which comes first."""
