@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from filewatcher.cli.interrupts import kept_from_children
 from filewatcher.cli.watch import Wishes, go
 
 Directory = Annotated[Path, typer.Option("--directory", help="Where raw data and results go.")]
@@ -32,7 +33,7 @@ def demo(
     # what an earlier demo left is removed now: it would be taken for the collection that is about to begin
     master = write_master(sim)
     stop = threading.Event()
-    with ThreadPoolExecutor(1) as beamline:
+    with kept_from_children(), ThreadPoolExecutor(1) as beamline:
         detecting = beamline.submit(run, sim, None, stop)
         try:
             code = go(Wishes(master, output=directory.absolute() / "results", force=True, timeout_first=60))

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from filewatcher.cli import interrupts
 from filewatcher.errors import Interrupted
 
 Master = Annotated[Path, typer.Argument(help="NeXus or DECTRIS master file; it need not exist yet for watch.")]
@@ -136,10 +136,11 @@ def go(wishes: Wishes) -> int:
     async def interruptible() -> int:
         task = asyncio.current_task()
         assert task is not None
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-        return await collect(wishes)
+        with interrupts.cancelling(task):
+            return await collect(wishes)
 
     try:
-        return asyncio.run(interruptible())
+        with interrupts.kept_from_children():
+            return asyncio.run(interruptible())
     except (KeyboardInterrupt, asyncio.CancelledError):
         raise Interrupted("interrupted; what was analysed is kept, and the same command resumes") from None

@@ -11,11 +11,10 @@ import os
 import struct
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from filewatcher.core.observations import Writer
-from filewatcher.errors import NotReady
+from filewatcher.errors import Broken, NotReady
 
 os.environ["HDF5_USE_FILE_LOCKING"] = "FALSE"  # before h5py is imported: libhdf5 reads it once
 
@@ -101,12 +100,11 @@ def _superblock(head: bytes) -> tuple[int | None, int | None, int]:
 
 @cache
 def _library() -> ctypes.PyDLL:
-    """The libhdf5 that h5py has loaded; PyDLL keeps the GIL, as h5py does, so that no thread comes between."""
-    for line in Path("/proc/self/maps").read_text().splitlines():
-        path = line.split(maxsplit=5)[-1]
-        if Path(path).name.startswith(("libhdf5-", "libhdf5.", "libhdf5_serial.")):
-            return ctypes.PyDLL(path)
-    raise NotReady("the libhdf5 of h5py was not found among the loaded libraries")
+    """The libhdf5 of h5py, found through what h5py's own module is linked to: there may be two in a process.
+
+    PyDLL keeps the GIL, as h5py does, so that no thread comes between.
+    """
+    return ctypes.PyDLL(h5p.__file__)
 
 
 def open_for_swmr(path: str) -> h5py.File:
@@ -116,7 +114,8 @@ def open_for_swmr(path: str) -> h5py.File:
     access.set_file_locking(False, True)  # use; ignore where locks are disabled
     attempts = _library().H5Pset_metadata_read_attempts
     attempts.argtypes = [ctypes.c_int64, ctypes.c_uint]
-    attempts(access.id, READ_ATTEMPTS)
+    if attempts(access.id, READ_ATTEMPTS) < 0:
+        raise Broken(f"libhdf5 {h5py.version.hdf5_version} does not let us bound its metadata read attempts")
     try:
         return h5py.File(h5f.open(os.fsencode(path), h5f.ACC_RDONLY | h5f.ACC_SWMR_READ, fapl=access))
     except FileNotFoundError as error:
