@@ -6,7 +6,6 @@ Heavy imports happen inside the commands, so that ``--help`` answers at once. Ex
 
 from __future__ import annotations
 
-import os
 import sys
 
 import typer
@@ -35,7 +34,9 @@ def main() -> None:
     except FilewatcherError as error:
         sys.exit(_say(str(error), error.exit_code))
     except Exception as error:  # the boundary of the program
-        if "FILEWATCHER_DEBUG" in os.environ:
+        from filewatcher.config import read_settings  # noqa: PLC0415  heavy: --help must not wait for it
+
+        if read_settings().filewatcher_debug:
             raise
         what = f"{type(error).__name__}: {error}"
         sys.exit(_say(f"this is a fault of filewatcher: {what} (FILEWATCHER_DEBUG=1 shows where)", 1))

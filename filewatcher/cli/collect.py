@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from filewatcher.cli import folders
 from filewatcher.cli.listeners import JsonLines, Listeners, Stopwatch, Words
-from filewatcher.config import Settings
+from filewatcher.config import read_settings
 from filewatcher.core import grid as grids
 from filewatcher.core.batching import Limits
 from filewatcher.core.lines import summary_line
@@ -31,7 +31,7 @@ from spotfinding.parameters import ParameterError, Parameters, resolve_parameter
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from filewatcher.cli.watch import Wishes
+    from filewatcher.cli.wishes import Wishes
     from filewatcher.core.grid import Grid
     from filewatcher.core.observations import Described
     from filewatcher.core.run import Run
@@ -100,7 +100,7 @@ class Desk:
     def open(self, run: Run, described: Described) -> Journal:
         """Decide grid, state and output before the first frame is analysed. Raises `Refused`."""
         self._grid = chosen_grid(self._wishes, described)
-        state = Settings().state_dir
+        state = read_settings().state_dir
         raw = [run.masters[0].path, *(file.path for file in described.frame_map.files)]
         folders.refuse_raw(state, raw, "state directory", "set FILEWATCHER_STATE_DIR to another place")
         output = self._wishes.output

@@ -10,7 +10,8 @@ from typing import Annotated
 import typer
 
 from filewatcher.cli.interrupts import kept_from_children
-from filewatcher.cli.watch import Wishes, go
+from filewatcher.cli.watch import go
+from filewatcher.cli.wishes import Wishes
 
 Directory = Annotated[Path, typer.Option("--directory", help="Where raw data and results go.")]
 Cells = Annotated[str, typer.Option("--grid", metavar="COLSxROWS", help="Shape of the grid scan.")]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from filewatcher.cli import interrupts
+from filewatcher.cli.wishes import Wishes
 from filewatcher.errors import Interrupted
 
 Master = Annotated[Path, typer.Argument(help="NeXus or DECTRIS master file; it need not exist yet for watch.")]
@@ -39,33 +39,6 @@ TimeOut = Annotated[
     typer.Option("--timeout", min=0, help="Seconds without a new frame  [default: 10, or 20 exposures if longer]"),
 ]
 FrameTimeOut = Annotated[float, typer.Option("--frame-timeout", min=1, help="Seconds that one frame may take.")]
-
-
-@dataclass(frozen=True, slots=True)
-class Wishes:
-    """All that a command line may ask of one collection; the defaults are those of `watch`."""
-
-    master: Path
-    """Absolute."""
-    words: tuple[str, ...] = ()
-    engine: str = "auto"
-    workers: int | None = None
-    output: Path | None = None
-    as_json: bool = False
-    force: bool = False
-    quiet: bool = False
-    select: str = "every"
-    images: str | None = None
-    channel: str | None = None
-    grid: str | None = None
-    orientation: str = "horizontal"
-    snaked: bool | None = None
-    start: str = "top-left"
-    frame_timeout: float = 60.0
-    frames: int | None = None
-    timeout_first: float = 3600.0
-    timeout: float | None = None
-    wait: bool = True
 
 
 def watch(

@@ -89,7 +89,7 @@ def test_an_interrupted_run_says_so_and_resumes(shell: Shell, raw: Path) -> None
     process = shell.start("reprocess", raw / "grid.nxs", "--json", "--workers", 1)
     assert process.stdout is not None
     first = json.loads(process.stdout.readline())
-    os.kill(process.pid, signal.SIGINT)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all processes of the command
     _, err = process.communicate()
     shell.running.remove(process)
     assert process.returncode == 130

@@ -268,6 +268,17 @@ def test_positions_of_a_grid_tilted_between_two_axes(tmp_path: Path) -> None:
         assert sample_positions(tree, "/entry", 4) is None
 
 
+@pytest.mark.parametrize(("omega", "units", "rotates"), [(0.1, "deg", False), (90.0, "deg", True), (0.1, "rad", True)])
+def test_a_sample_that_moves_while_it_turns_is_on_no_grid(
+    tmp_path: Path, omega: float, units: str, rotates: bool
+) -> None:
+    master = direct(tmp_path).master
+    change(master, "entry/sample/transformations/sam_y", np.arange(5) * 0.01, units="mm")
+    change(master, "entry/sample/transformations/omega", np.linspace(0, omega, 5), units=units)
+    with Tree(str(master)) as tree:
+        assert (sample_positions(tree, "/entry", 5) is None) == rotates
+
+
 def test_exposure_time(tmp_path: Path) -> None:
     master = direct(tmp_path).master
     change(master, f"{DETECTOR}/detector_readout_time", 1e5, units="ns")

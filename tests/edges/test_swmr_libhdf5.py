@@ -55,7 +55,7 @@ def test_a_copy_that_is_not_finished(tmp_path: Path) -> None:
         assert short.writer is Writer.OPENING
 
 
-@pytest.mark.parametrize("beside", ["sys", "dxtbx.model"], ids=["alone", "beside-another-libhdf5"])
+@pytest.mark.parametrize("beside", ["sys", "h5py, dxtbx.model"], ids=["alone", "beside-another-libhdf5"])
 def test_a_wrong_checksum_does_not_hang(tmp_path: Path, beside: str) -> None:
     """By the default rules it would wait for days, with the GIL held: so in a process that can be killed."""
     path = tmp_path / "a.h5"

@@ -8,12 +8,15 @@ import numpy as np
 
 from filewatcher.core.observations import Positions
 from filewatcher.edges.swmr.tree import number, read
-from filewatcher.edges.swmr.units import MM, SECONDS, factor
+from filewatcher.edges.swmr.units import DEGREES, MM, SECONDS, factor
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from filewatcher.edges.swmr.tree import Tree
+
+ROTATION = 0.5
+"""Degrees that omega moves in a scan, from which on it is a rotation."""
 
 
 def exposure_time(tree: Tree, entry: str) -> float | None:
@@ -42,18 +45,28 @@ def _seconds(tree: Tree, name: str) -> float | None:
 def sample_positions(tree: Tree, entry: str, frames: int) -> Positions | None:
     """Sample position of each frame in mm; None where nothing moves, or the master has no value per frame.
 
+    None too for a rotation: a sample that moves while it turns is on a helix, not on a grid.
+
     ``x`` is sam_x. The other one is whichever of sam_y and sam_z moves; a grid that is tilted between these two (a
     scan at an omega of its own) moves both, and ``y`` is then the way along the line on which they move, signed as
     the one that moves more.
     """
     axes = {name: _axis(tree, entry, name, frames) for name in ("sam_x", "sam_y", "sam_z")}
     moving = {name: float(np.ptp(values)) for name, values in axes.items() if values is not None and frames > 1}
-    if not any(moving.values()):
+    if not any(moving.values()) or _turns(tree, entry, frames):
         return None
     still = np.zeros(frames)
     x = axes["sam_x"] if axes["sam_x"] is not None else still
     others = [values for name in ("sam_y", "sam_z") if (values := axes[name]) is not None and np.ptp(values) > 0]
     return Positions(x, _along(others) if others else axes["sam_y"] if axes["sam_y"] is not None else still)
+
+
+def _turns(tree: Tree, entry: str, frames: int) -> bool:
+    """Whether omega has a value per frame and moves more than readback noise."""
+    dataset = tree.find(f"{entry}/sample/transformations/omega").dataset
+    if dataset is None or dataset.shape != (frames,):
+        return False
+    return bool(np.ptp(np.asarray(read(dataset), np.float64)) * factor(dataset, DEGREES, "deg") > ROTATION)
 
 
 def _along(axes: list[NDArray[np.float64]]) -> NDArray[np.float64]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 import zipfile
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from filewatcher.config import read_settings
 from filewatcher.errors import Refused
 from filewatcher.testing.detector.sample import stills
 
@@ -34,9 +34,8 @@ class Pool:
 
 def pool_path(sim: Simulation) -> Path:
     """Return where the pool of these settings is kept: below ``$XDG_CACHE_HOME`` or ``~/.cache``."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     what = repr((VERSION, sim.model, sim.seed, stills(sim)))
-    return cache / "filewatcher" / "simulated" / f"{sim.detector}-{sha256(what.encode()).hexdigest()[:16]}.npz"
+    return read_settings().cache_dir / "simulated" / f"{sim.detector}-{sha256(what.encode()).hexdigest()[:16]}.npz"
 
 
 def make_pool(sim: Simulation) -> Path:

@@ -1,0 +1,33 @@
+"""What a command line asks of one collection, before any of it is checked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """All that a command line may ask of one collection; the defaults are those of `watch`."""
+
+    master: Path
+    """Absolute."""
+    words: tuple[str, ...] = ()
+    engine: str = "auto"
+    workers: int | None = None
+    output: Path | None = None
+    as_json: bool = False
+    force: bool = False
+    quiet: bool = False
+    select: str = "every"
+    images: str | None = None
+    channel: str | None = None
+    grid: str | None = None
+    orientation: str = "horizontal"
+    snaked: bool | None = None
+    start: str = "top-left"
+    frame_timeout: float = 60.0
+    frames: int | None = None
+    timeout_first: float = 3600.0
+    timeout: float | None = None
+    wait: bool = True

@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+STATE = "from filewatcher.config import read_settings; print(read_settings().state_dir)"
+
+
+def state_dir(**environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", STATE],
+        env={"HOME": "/home/me", **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("environment", "folder"),
+    [
+        ({}, "/home/me/.local/state/filewatcher"),
+        ({"XDG_STATE_HOME": "/var/state"}, "/var/state/filewatcher"),
+        ({"XDG_STATE_HOME": "/var/state", "FILEWATCHER_STATE_DIR": "/var/lib/filewatcher"}, "/var/lib/filewatcher"),
+        ({"FILEWATCHER_STATE_DIR": ""}, "/home/me/.local/state/filewatcher"),
+    ],
+)
+def test_where_state_goes(environment: dict[str, str], folder: str) -> None:
+    assert Path(state_dir(**environment).stdout.strip()) == Path(folder)
+
+
+def test_a_value_without_sense_is_named() -> None:
+    refused = state_dir(FILEWATCHER_DEBUG="perhaps")
+    assert "Refused: environment variable FILEWATCHER_DEBUG='perhaps'" in refused.stderr
