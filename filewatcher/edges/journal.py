@@ -190,7 +190,8 @@ def _open(path: Path) -> sqlite3.Connection:
         db.executescript(SCHEMA)
     except sqlite3.Error as error:
         raise Broken(
-            f"the journal {path} cannot be read ({error}): move it away, or start over with --force"
+            f"the journal {path} cannot be opened ({error}): if its disk is full, make room or set "
+            "FILEWATCHER_STATE_DIR; if it is damaged, start over with --force"
         ) from error
     return db
 

@@ -112,7 +112,7 @@ def test_two_processes_on_one_run_are_refused(tmp_path: Path) -> None:
 def test_a_damaged_journal_is_named(tmp_path: Path) -> None:
     Journal.open(tmp_path, RUN).close()
     (tmp_path / "runs" / RUN.key / "journal.sqlite3").write_bytes(b"not a database" * 100)
-    with pytest.raises(Broken, match=r"journal\.sqlite3 cannot be read .* --force"):
+    with pytest.raises(Broken, match=r"journal\.sqlite3 cannot be opened .* --force"):
         Journal.open(tmp_path, RUN)
     Journal.open(tmp_path, RUN, force=True).close()
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -114,6 +116,18 @@ def test_two_at_once_are_refused(shell: Shell, tmp_path: Path) -> None:
     ended = shell.finish(watching)
     assert ended.code == 3, ended.stderr
     assert ended.counts() == (20, 19, 0, 1)
+
+
+def test_a_full_disk_is_said_and_what_was_there_stays(shell: Shell, raw: Path) -> None:
+    assert shell.run("reprocess", raw / "grid.nxs").code == 0
+    results = shell.folder / "grid-filewatcher" / "results.h5"
+    before = results.read_bytes()
+    # no file may grow beyond this: the system refuses in the middle of results.h5
+    limited = ["prlimit", "--fsize=20000", sys.executable, "-m", "filewatcher", "reprocess", raw / "grid.nxs"]
+    ran = subprocess.run(limited, cwd=shell.folder, env=shell.environment, capture_output=True, text=True, check=False)
+    assert ran.returncode == 1
+    assert "results.h5 cannot be written: File too large" in one_sentence(ran.stderr)
+    assert results.read_bytes() == before
 
 
 def test_selections(shell: Shell, raw: Path) -> None:

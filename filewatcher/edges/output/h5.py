@@ -49,11 +49,15 @@ _TEXT = h5py.string_dtype()
 
 def write_results(path: Path, *scans: ScanReport) -> None:
     """Write ``results.h5`` of a collection, in place of one that is there; raises `Broken` if that fails."""
+    with replacing(path) as temporary:
+        temporary.write_bytes(_image(scans))
+
+
+def _image(scans: tuple[ScanReport, ...]) -> bytes:
+    """The whole file, made in memory: on a full disk libhdf5 does not fail, it crashes when it closes."""
     # HDF5 1.10 reads it, so also DIALS's and the viewers of older systems
-    with (
-        replacing(path) as temporary,
-        h5py.File(temporary, "w", libver=("earliest", "v110"), locking=False) as file,
-    ):
+    libver = ("earliest", "v110")
+    with h5py.File("results.h5", "w", libver=libver, driver="core", backing_store=False) as file:
         file.attrs.update({"NX_class": "NXroot", "default": "entry", "creator": "filewatcher"})
         entry = _group(file, "entry", "NXentry", default=f"scan_{scans[0].scan}")
         entry["title"] = _text(scans[0].collection)
@@ -66,6 +70,8 @@ def write_results(path: Path, *scans: ScanReport) -> None:
                 _write_plot(scan, frames)
             else:
                 _write_grid(scan, report, report.grid)
+        file.flush()
+        return bytes(file.id.get_file_image())
 
 
 def _group(parent: Any, name: str, nx_class: str, **attributes: object) -> Any:
