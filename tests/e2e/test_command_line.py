@@ -123,15 +123,8 @@ def test_a_full_disk_is_said_and_what_was_there_stays(shell: Shell, raw: Path) -
     results = shell.folder / "grid-filewatcher" / "results.h5"
     before = results.read_bytes()
     # no file may grow beyond this: the system refuses in the middle of results.h5
-    limited = [
-        "prlimit",
-        f"--fsize={len(before) - 1}",
-        sys.executable,
-        "-m",
-        "filewatcher",
-        "reprocess",
-        raw / "grid.nxs",
-    ]
+    words = ("-m", "filewatcher", "reprocess", raw / "grid.nxs")
+    limited = ["prlimit", f"--fsize={len(before) - 1}", sys.executable, *map(str, words)]
     ran = subprocess.run(limited, cwd=shell.folder, env=shell.environment, capture_output=True, text=True, check=False)
     assert ran.returncode == 1
     assert "results.h5 cannot be written: File too large" in one_sentence(ran.stderr)
