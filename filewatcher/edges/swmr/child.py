@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import signal
 import time
-import traceback
 from multiprocessing.connection import wait
 from typing import TYPE_CHECKING
 
@@ -41,8 +40,8 @@ def main(pipe: Connection, request: Request, seen: Mapping[int, NDArray[np.bool_
         return
     except (Broken, Refused) as error:
         last: Exception = error
-    except Exception:  # noqa: BLE001  the boundary of the process: its last word is why it died
-        last = NotReady(f"the reader of {request.master} died: {traceback.format_exc(limit=-3)}")
+    except Exception as error:  # noqa: BLE001  the boundary of the process: its last word is why it died
+        last = NotReady(f"the reader of {request.master} died: {type(error).__name__}: {error}")
     try:
         pipe.send(last)
     except OSError:

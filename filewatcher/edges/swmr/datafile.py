@@ -229,7 +229,9 @@ class ImageFile:
             self._lose(error)
             return False
         self.problem = ""
-        return True
+        assert self._storage is not None
+        # without chunks all space is there from the start, and nothing says which images are
+        return self._storage.start is None or self.state is Writer.CLOSED or not self._live
 
     def _open(self) -> None:
         path, name = self.source.path, self.source.dataset
