@@ -46,6 +46,8 @@ WARM_UP_AFTER = 0.5
 class Order:
     """What is to be done with a collection."""
 
+    master: str
+    """Path, as it is called."""
     selection: Selection
     parameters: Mapping[str, Any]
     """Resolved; JSON values."""
@@ -167,7 +169,8 @@ class CollectionLoop:
                 await self._observer.look_again(*self._watch.give_back(outcome.frame.frame, now))
             else:
                 frame, attempts = outcome.frame, self._batcher.attempts(outcome.frame)
-                self._record([FrameFailed(frame.scan, frame.frame, outcome.reason, attempts)])
+                reason = f"its bytes in {frame.path.rpartition('/')[2]} are not whole: {outcome.reason}"
+                self._record([FrameFailed(frame.scan, frame.frame, reason, attempts)])
 
     async def _open(self, described: Described) -> None:
         """Find out which run this is, and what is on record of it."""
@@ -181,8 +184,8 @@ class CollectionLoop:
                 self._order.channel,
             )
             self._journal = self._open_journal(self._run, described)
-            self._listener.described(described, self._run)
             recorded = self._journal.recorded()
+            self._listener.described(described, self._run, len(recorded))
             self._collector.expect(max((o.frame + 1 for o in recorded), default=0))
             self._listener.outcomes([o for o in recorded if self._collector.record(o)])
         self._collector.expect(len(described.frame_map))
@@ -259,12 +262,14 @@ class CollectionLoop:
 
     def _is_over(self) -> bool:
         idle = self._watch.ended is not None and not self._in_flight and not len(self._batcher)
-        return idle and not self._fresh and not self._watch.looking_again
+        # without a journal nothing can be recorded: the master never came
+        recorded = not self._fresh or self._journal is None
+        return idle and recorded and not self._watch.looking_again
 
     def _finish(self) -> Finished:
         assert self._watch.ended is not None
         if self._described is None or self._run is None or self._journal is None:
-            raise Broken(f"the master did not come: {self._watch.ended.reason}")
+            raise Broken(f"{self._order.master} did not come: {self._watch.ended.reason}")
         if self._watch.ended.expected == 0:
             raise Broken(
                 f"{self._described.master.path}: not one frame to analyse ({self._watch.ended.reason}); "

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 def read_phil(path: Path) -> dict[str, Any]:
     """Return the parameters, by our names, that a .phil file sets.
 
-    The file is read against the parameters of the installed ``dials.find_spots``. What we do not have may stand
+    The file is read against the parameters of the installed ``dials.find_spots``, and against ours, by the names that
+    they have as ``key=value``. What we do not have may stand
     there with DIALS's own default value; changed, it is refused by name with `ParameterError`, and so is what
     DIALS does not know, a limit on the resolution of pixels, and a file that cannot be read.
     """
@@ -35,9 +36,21 @@ def read_phil(path: Path) -> dict[str, Any]:
         raise ParameterError(f"{path} cannot be read: {error}") from error
     except RuntimeError as error:  # libtbx's own errors, Sorry among them: they name line and value
         raise ParameterError(f"{path}: {error}") from error
-    if strangers:
-        raise ParameterError(f"{path}: dials.find_spots has no parameter {strangers[0].path}")
-    return _translated(path, values, changed)
+    return _translated(path, values, changed) | _our_own(path, {d.path: d.object for d in strangers})
+
+
+def _our_own(path: Path, strangers: dict[str, Any]) -> dict[str, Any]:
+    """What dials.find_spots does not have and we do: by our names, or by those of DIALS's spot finding server."""
+    ours: dict[str, Any] = {}
+    for full, definition in strangers.items():
+        name = full if full in RULES else DIALS_NAMES.get(full)
+        if name is None:
+            raise ParameterError(f"{path}: neither dials.find_spots nor we have a parameter {full}; take it out")
+        try:
+            ours[name] = RULES[name].read(name, " ".join(word.value for word in definition.words))
+        except ParameterError as error:
+            raise ParameterError(f"{path}: {error}") from None
+    return ours
 
 
 def _translated(path: Path, values: dict[str, Any], changed: set[str]) -> dict[str, Any]:

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from filewatcher.cli import folders
+from filewatcher.cli.gridding import checked_words, choose_grid
 from filewatcher.cli.listeners import JsonLines, Listeners, Stopwatch, Words
 from filewatcher.config import read_settings
-from filewatcher.core import grid as grids
 from filewatcher.core.batching import Limits
 from filewatcher.core.lines import summary_line
 from filewatcher.core.messages import State
-from filewatcher.core.positions import from_positions
 from filewatcher.core.report import ScanReport
 from filewatcher.core.scanwatch import ScanWatch, TimeOuts
 from filewatcher.core.selection import Selection
@@ -64,7 +62,8 @@ async def collect(wishes: Wishes) -> int:
     told = (stopwatch, words, JsonLines(order.engine)) if wishes.as_json else (stopwatch, words)
     desk = Desk(wishes, words)
     loop = CollectionLoop(order, watch, observer, pool, desk.open, Listeners(*told), time.monotonic, limits)
-    words.start(f"waiting for {wishes.master}" if wishes.wait else f"reading {wishes.master}")
+    there = wishes.master.exists()
+    words.start(f"reading {wishes.master}" if there else f"waiting for {wishes.master}")
     try:
         finished = await loop.run()
     finally:
@@ -77,14 +76,13 @@ async def collect(wishes: Wishes) -> int:
 def _order(wishes: Wishes) -> Order:
     """Check all that can be checked before anything is started."""
     selection = Selection.parse(wishes.select, wishes.images)
-    if wishes.grid is not None:
-        grids.parse(wishes.grid, snaked=True, orientation=wishes.orientation, start=wishes.start)
+    checked_words(wishes)
     try:
         engine = resolve_engine(wishes.engine)
         parameters = resolve_parameters(Parameters.parse(wishes.words), engine).as_json()
     except ParameterError as error:
         raise Refused(str(error)) from error
-    return Order(selection, parameters, engine, wishes.channel)
+    return Order(str(wishes.master), selection, parameters, engine, wishes.channel)
 
 
 class Desk:
@@ -94,12 +92,19 @@ class Desk:
         self._wishes, self._words = wishes, words
         self._started = datetime.now(UTC)
         self._grid: Grid | None = None
+        self._warnings: tuple[str, ...] = ()
         self._folder: Path | None = None
         self._journal_key = ""
 
     def open(self, run: Run, described: Described) -> Journal:
         """Decide grid, state and output before the first frame is analysed. Raises `Refused`."""
-        self._grid = chosen_grid(self._wishes, described)
+        frames = len(described.frame_map)
+        if not described.frame_map.open_ended and not len(run.selection.frames(frames)):
+            asked = self._wishes.images or self._wishes.select
+            raise Refused(f"images {asked}: {described.master.path} has images 1 to {frames}")
+        self._grid, self._warnings = choose_grid(self._wishes, described)
+        for warning in self._warnings:
+            self._words.say(f"warning: {warning}")
         state = read_settings().state_dir
         raw = [run.masters[0].path, *(file.path for file in described.frame_map.files)]
         folders.refuse_raw(state, raw, "state directory", "set FILEWATCHER_STATE_DIR to another place")
@@ -159,12 +164,12 @@ class Desk:
             parameters=finished.run.parameters,
             versions={name: version(name) for name in PACKAGES} | {"engine": engine_version(finished.run.engine)},
             times={"started": self._started.isoformat(), "ended": datetime.now(UTC).isoformat(), **times},
-            warnings=finished.warnings,
+            warnings=self._warnings + finished.warnings,
         )
 
     def _say(self, report: ScanReport, finished: Finished) -> None:
         assert self._folder is not None
-        for warning in report.warnings:
+        for warning in finished.warnings:
             self._words.say(f"warning: {warning}")
         counts = ", ".join(
             f"{report.count(state)} {word}"
@@ -182,29 +187,6 @@ class Desk:
                 where = f", row {row + 1} of {self._grid.rows}, column {column + 1} of {self._grid.columns}"
             self._words.say(f"most spots: {spots} on image {frame + 1}{where}")
         self._words.say(f"results in {self._folder.absolute()}")
-
-
-def chosen_grid(wishes: Wishes, described: Described) -> Grid | None:
-    """Return the grid of the command line, else that of the master's positions, else None.
-
-    Raises `Refused` for a grid that does not match the number of frames.
-    """
-    there = None
-    if described.positions is not None:
-        there = from_positions(described.positions.x, described.positions.y)
-    if wishes.grid is None:
-        return there
-    snaked = wishes.snaked
-    if snaked is None and there is not None:
-        snaked = there.snaked
-    if snaked is None:
-        raise Refused(f"grid {wishes.grid}: say --snaked or --no-snaked, its master does not tell")
-    grid = grids.parse(wishes.grid, snaked=snaked, orientation=wishes.orientation, start=wishes.start)
-    frames = len(described.frame_map)
-    grid.check(wishes.frames or frames if described.frame_map.open_ended else frames, described.master.path)
-    if there is not None and (there.columns, there.rows) == (grid.columns, grid.rows):
-        return replace(grid, step=there.step, origin=there.origin)
-    return grid
 
 
 def _reasons(report: ScanReport) -> dict[str, list[int]]:

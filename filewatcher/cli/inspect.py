@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from filewatcher.cli.watch import Channel
+from filewatcher.cli.watch import Channel, refuse_folder
 
 if TYPE_CHECKING:
     from filewatcher.core.grid import Grid
@@ -25,6 +25,7 @@ def inspect(master: Master, as_json: AsJson = False, channel: Channel = None) ->
     from filewatcher.core.positions import from_positions  # noqa: PLC0415
     from filewatcher.edges.swmr import inspect_master  # noqa: PLC0415
 
+    refuse_folder(master)
     found = inspect_master(master, channel)
     grid = from_positions(found.positions.x, found.positions.y) if found.positions is not None else None
     if as_json:
@@ -42,7 +43,9 @@ def _told(found: Inspection, grid: Grid | None) -> Iterator[tuple[str, str]]:
     if found.channel is not None:
         yield "channel", found.channel
     if found.filters is not None:
-        yield "stored", " + ".join(f"{name} ({number})" for number, name in found.filters) or "not compressed"
+        filters = " + ".join(f"{name} ({number})" for number, name in found.filters) or "not compressed"
+        chunk = "" if found.chunk is None else f", in chunks of {' x '.join(map(str, found.chunk))}"
+        yield "stored", filters + chunk
     if found.detector is not None:
         yield "detector", f"{found.detector.name or 'unnamed'}, {found.distance:.2f} mm away"
         yield "wavelength", f"{found.detector.wavelength:.5f} angstrom"

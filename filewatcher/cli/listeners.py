@@ -35,10 +35,10 @@ class Listeners:
     def __init__(self, *listeners: Listener) -> None:
         self._listeners = listeners
 
-    def described(self, described: Described, run: Run) -> None:
+    def described(self, described: Described, run: Run, recorded: int) -> None:
         """The master is there."""
         for listener in self._listeners:
-            listener.described(described, run)
+            listener.described(described, run, recorded)
 
     def outcomes(self, outcomes: Sequence[Outcome]) -> None:
         """Frames have ended."""
@@ -57,7 +57,7 @@ class JsonLines:
     def __init__(self, engine: str) -> None:
         self._engine = engine
 
-    def described(self, described: Described, run: Run) -> None:
+    def described(self, described: Described, run: Run, recorded: int) -> None:
         """Nothing: there is a line when a frame has ended."""
 
     def outcomes(self, outcomes: Sequence[Outcome]) -> None:
@@ -99,12 +99,14 @@ class Words:
         """Print a sentence that stays."""
         self.console.print(sentence, markup=False, soft_wrap=True)
 
-    def described(self, described: Described, run: Run) -> None:
+    def described(self, described: Described, run: Run, recorded: int) -> None:
         """Say what will be analysed."""
         files = len(described.frame_map.files)
         where = f"{files} data file{'s' * (files != 1)}"
         count = "an unknown number of" if described.frame_map.open_ended else len(described.frame_map)
         self.say(f"{PurePath(described.master.path).name}: {count} frames in {where}, engine {run.engine}")
+        if recorded:
+            self.say(f"{recorded} of them are on record from an earlier start of this run")
 
     def outcomes(self, outcomes: Sequence[Outcome]) -> None:
         """Nothing: the numbers of `progress` say it."""
@@ -134,7 +136,7 @@ class Stopwatch:
         self.times: dict[str, float] = {}
         self._written = 0
 
-    def described(self, described: Described, run: Run) -> None:  # noqa: ARG002  as the Protocol
+    def described(self, described: Described, run: Run, recorded: int) -> None:  # noqa: ARG002  as the Protocol
         """Note when the master was there."""
         self._note("described_s")
 

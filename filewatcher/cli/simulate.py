@@ -58,11 +58,18 @@ def simulate(
     from filewatcher.testing.detector import Faults, Simulation  # noqa: PLC0415
 
     cells = parse(grid, snaked=True)
+    delays = dict(_late(word) for word in late or ())
+    last = None if abort_at is None else [abort_at]
+    killed = None if kill is None else [kill]
+    for word, images in (("gap", gap), ("corrupt", corrupt), ("late", delays), ("abort-at", last), ("kill", killed)):
+        for image in images or ():
+            if not 1 <= image <= len(cells):
+                raise Refused(f"--{word} {image}: a grid of {cells} has images 1 to {len(cells)}")
     faults = Faults(
         abort_at=abort_at,
         gap=tuple(n - 1 for n in gap or ()),
         corrupt=tuple(n - 1 for n in corrupt or ()),
-        late=dict(_late(word) for word in late or ()),
+        late={image - 1: seconds for image, seconds in delays.items()},
         no_file=tuple(no_file or ()),
         shuffle=shuffle,
         hold=hold,
@@ -98,4 +105,4 @@ def _late(word: str) -> tuple[int, float]:
     match = re.fullmatch(r"([1-9][0-9]*):([0-9.]+)", word)
     if not match:
         raise Refused(f"--late {word!r}: write IMAGE:SECONDS, as in 40:5")
-    return int(match[1]) - 1, float(match[2])
+    return int(match[1]), float(match[2])

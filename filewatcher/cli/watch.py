@@ -11,32 +11,47 @@ import typer
 
 from filewatcher.cli import interrupts
 from filewatcher.cli.wishes import Wishes
-from filewatcher.errors import Interrupted
+from filewatcher.errors import Interrupted, Refused
 
 Master = Annotated[Path, typer.Argument(help="NeXus or DECTRIS master file; it need not exist yet for watch.")]
 Words = Annotated[
     list[str] | None, typer.Argument(metavar="[KEY=VALUE|FILE.phil]...", help="Spot finding parameters: d_max=40 ...")
 ]
-Engine = Annotated[str, typer.Option(help="What finds the spots: auto, native or dials.")]
-Workers = Annotated[int | None, typer.Option(min=1, help="Worker processes  [default: one per core]")]
-Output = Annotated[Path | None, typer.Option(help="Folder for results  [default: ./<master stem>-filewatcher]")]
+Engine = Annotated[str, typer.Option(help="What finds the spots: auto or dials.")]
+Workers = Annotated[int | None, typer.Option(min=1, help="Worker processes.", show_default="one per core")]
+Output = Annotated[Path | None, typer.Option(help="Folder for results.", show_default="./<master stem>-filewatcher")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON line per frame on standard output, then a summary.")]
 Force = Annotated[bool, typer.Option("--force", help="Start over: forget what is on record of this run.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Nothing on standard error but errors.")]
 Select = Annotated[str, typer.Option(help="Frames to analyse: every, every-N or select-N.")]
-Images = Annotated[str | None, typer.Option(metavar="A-B", help="Only these images, counted from 1: 1-500.")]
-Channel = Annotated[str | None, typer.Option(help="Threshold channel of a DECTRIS 2024 file  [default: the first]")]
-GridWords = Annotated[str | None, typer.Option("--grid", metavar="COLSxROWS", help="Shape of the grid scan: 30x8.")]
-Orientation = Annotated[str, typer.Option(help="Lines of the grid: horizontal or vertical.")]
-Snaked = Annotated[
-    bool | None, typer.Option("--snaked/--no-snaked", help="Every second line runs backwards  [default: --snaked]")
+Images = Annotated[
+    str | None, typer.Option(metavar="A-B", help="Only these images, counted from 1: 1-500.", show_default="all")
 ]
-Start = Annotated[str, typer.Option(help="First image's corner: top-left, top-right, bottom-left, bottom-right.")]
-Frames = Annotated[int | None, typer.Option(min=1, help="How many frames will come, if the master does not say.")]
+Channel = Annotated[
+    str | None, typer.Option(help="Threshold channel of a DECTRIS 2024 file.", show_default="the first")
+]
+GridWords = Annotated[
+    str | None,
+    typer.Option("--grid", metavar="COLSxROWS", help="Shape of a grid scan: 30x8.", show_default="from positions"),
+]
+Orientation = Annotated[
+    str | None, typer.Option(help="Lines of the grid: horizontal or vertical.", show_default="horizontal")
+]
+Snaked = Annotated[
+    bool | None,
+    typer.Option("--snaked/--no-snaked", help="Does every second line run backwards?", show_default="from positions"),
+]
+Start = Annotated[
+    str | None,
+    typer.Option(help="First image's corner: top-left, top-right, bottom-left, bottom-right.", show_default="top-left"),
+]
+Frames = Annotated[
+    int | None, typer.Option(min=1, help="How many frames will come.", show_default="as the master says")
+]
 TimeOutFirst = Annotated[float, typer.Option("--timeout-first", min=0, help="Seconds to wait for the first frame.")]
 TimeOut = Annotated[
     float | None,
-    typer.Option("--timeout", min=0, help="Seconds without a new frame  [default: 10, or 20 exposures if longer]"),
+    typer.Option("--timeout", min=0, help="Seconds without a new frame.", show_default="10, or 20 exposures"),
 ]
 FrameTimeOut = Annotated[float, typer.Option("--frame-timeout", min=1, help="Seconds that one frame may take.")]
 
@@ -54,9 +69,9 @@ def watch(
     images: Images = None,
     channel: Channel = None,
     grid: GridWords = None,
-    orientation: Orientation = "horizontal",
+    orientation: Orientation = None,
     snaked: Snaked = None,
-    start: Start = "top-left",
+    start: Start = None,
     frame_timeout: FrameTimeOut = 60.0,
     frames: Frames = None,
     timeout_first: TimeOutFirst = 3600.0,
@@ -85,9 +100,9 @@ def reprocess(
     images: Images = None,
     channel: Channel = None,
     grid: GridWords = None,
-    orientation: Orientation = "horizontal",
+    orientation: Orientation = None,
     snaked: Snaked = None,
-    start: Start = "top-left",
+    start: Start = None,
     frame_timeout: FrameTimeOut = 60.0,
 ) -> None:
     """Analyse a finished collection: as watch, but what is not there now is not waited for."""
@@ -102,6 +117,7 @@ def reprocess(
 
 def go(wishes: Wishes) -> int:
     """Run one collection; returns the exit code. Raises `FilewatcherError`; `Interrupted` for SIGINT and SIGTERM."""
+    refuse_folder(wishes.master)
     # before h5py is imported anywhere in this process or its children
     os.environ["HDF5_USE_FILE_LOCKING"] = "FALSE"
     from filewatcher.cli.collect import collect  # noqa: PLC0415  heavy: --help must not wait for it
@@ -117,3 +133,9 @@ def go(wishes: Wishes) -> int:
             return asyncio.run(interruptible())
     except (KeyboardInterrupt, asyncio.CancelledError):
         raise Interrupted("interrupted; what was analysed is kept, and the same command resumes") from None
+
+
+def refuse_folder(master: Path) -> None:
+    """Raise `Refused` for a folder: nobody knows which of its files is meant."""
+    if master.is_dir():
+        raise Refused(f"{master} is a folder: give the master file in it")

@@ -23,9 +23,9 @@ class Wishes:
     images: str | None = None
     channel: str | None = None
     grid: str | None = None
-    orientation: str = "horizontal"
+    orientation: str | None = None
     snaked: bool | None = None
-    start: str = "top-left"
+    start: str | None = None
     frame_timeout: float = 60.0
     frames: int | None = None
     timeout_first: float = 3600.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -47,22 +48,32 @@ def from_positions(x: NDArray[np.float64], y: NDArray[np.float64]) -> Grid | Non
     shape = (length, lines) if horizontal else (lines, length)
     orientation: Orientation = "horizontal" if horizontal else "vertical"
     counted = Grid(*shape, snaked=snaked, orientation=orientation)
-    rows, columns = counted.cells(np.arange(len(x)))
+    return fitted(counted, x, y)
+
+
+def fitted(grid: Grid, x: NDArray[np.float64], y: NDArray[np.float64]) -> Grid | None:
+    """Return the grid with step and origin of positions ``x``, ``y`` (mm, one per cell); None if they contradict it.
+
+    A grid that is drawn from another corner gets negative steps, so that every cell stays where it is in mm.
+
+    >>> import numpy as np
+    >>> x, y = np.array([0.1, 0.12, 0.14]), np.zeros(3)
+    >>> fitted(Grid(3, 1, snaked=False, start="top-right"), x, y).axes()[0].round(3).tolist()
+    [0.14, 0.12, 0.1]
+    """
+    if len(grid) != len(x):
+        return None
+    rows, columns = grid.cells(np.arange(len(x)))
     fit_x, fit_y = _fit(columns, x), _fit(rows, y)
-    if fit_x is None or fit_y is None:
+    if fit_x is None or fit_y is None or fit_x[1] == fit_y[1] == 0.0:
         return None
     dx, dy = fit_x[1] or abs(fit_y[1]), fit_y[1] or abs(fit_x[1])
     off_x, off_y = x - fit_x[0] - dx * columns, y - fit_y[0] - dy * rows
     if max(np.abs(off_x).max() / abs(dx), np.abs(off_y).max() / abs(dy)) > NOISE:
         return None
-    return Grid(
-        *shape,
-        snaked=snaked,
-        orientation=orientation,
-        # readbacks mean nothing below a nanometre
-        step=(round(dx, 6), round(dy, 6)),
-        origin=(round(fit_x[0], 6), round(fit_y[0], 6)),
-    )
+    # readbacks mean nothing below a nanometre
+    step, origin = (round(dx, 6), round(dy, 6)), (round(fit_x[0], 6), round(fit_y[0], 6))
+    return replace(grid, step=step, origin=origin)
 
 
 def _line_length(along: NDArray[np.float64]) -> int | None:

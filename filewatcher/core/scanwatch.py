@@ -17,12 +17,16 @@ import numpy as np
 from filewatcher.core.messages import Event, FrameMissing, FrameReady, ScanEnded
 from filewatcher.core.observations import Described, Observation, OnDisk, Writer, Writers
 from filewatcher.core.selection import Selection
-from filewatcher.errors import Broken
+from filewatcher.errors import Refused
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from filewatcher.core.framemap import FrameMap
+
+
+NOT_WAITED = "not waited for"
+"""Why a scan of files that are as they will ever be has ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,12 +144,12 @@ class ScanWatch:
         self.frame_map = what.frame_map
         self._exposure = what.exposure_time
         if what.frame_map.open_ended and self._frames is None and self._selection.needs_length:
-            raise Broken(
+            raise Refused(
                 f"{what.master.path} does not say how many frames will come, and {self._selection.pattern} "
                 "needs to know: give --frames"
             )
         if not what.frame_map.open_ended and self._frames not in (None, len(what.frame_map)):
-            raise Broken(
+            raise Refused(
                 f"{what.master.path} holds {len(what.frame_map)} frames, but {self._frames} were asked for: "
                 "leave --frames out"
             )
@@ -214,7 +218,7 @@ class ScanWatch:
         if not writers.full_scan:
             return None
         if not self._wait:
-            return "it is not in the files"
+            return NOT_WAITED
         there = [state for state in writers.states if state is not Writer.ABSENT]
         closed = bool(there) and all(state is Writer.CLOSED for state in there)
         # files that were never seen growing say nothing of the next one: DECTRIS renames each when it is complete
@@ -236,10 +240,11 @@ class ScanWatch:
             return f"the master never came: {reason}"
         if frame >= len(self.frame_map) or (file := int(self.frame_map.file[frame])) < 0:
             return f"no data file for it came: {reason}"
+        reason = "" if reason == NOT_WAITED else f": {reason}"
         name = self.frame_map.files[file].path.rpartition("/")[2]
         state = self._writers.states[file] if file < len(self._writers.states) else Writer.ABSENT
         if state is Writer.ABSENT:
-            return f"{name} does not exist: {reason}"
+            return f"{name} does not exist{reason}"
         if state is Writer.OPENING:
-            return f"{name} cannot be read: {reason}"
-        return f"not written in {name}: {reason}"
+            return f"{name} cannot be read{reason}"
+        return f"not written in {name}{reason}"

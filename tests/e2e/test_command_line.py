@@ -44,7 +44,9 @@ def one_sentence(stderr: str) -> str:
         (["--images", "9-3"], 2, "1-500"),
         (["--grid", "30"], 2, "COLSxROWS"),
         (["--grid", "7x3", "--snaked"], 2, "grid 7x3 has 21 cells, but"),
-        (["--images", "30-40"], 1, "not one frame to analyse"),
+        (["--images", "30-40"], 2, "images 30-40: "),
+        (["--start", "middle"], 2, "top-right"),
+        (["--orientation", "diagonal"], 2, "horizontal or vertical"),
         (["--channel", "threshold_9"], 2, "has no channels, so there is no 'threshold_9'"),
     ],
 )
@@ -61,7 +63,26 @@ def test_what_is_no_master_is_named(shell: Shell, tmp_path: Path) -> None:
     (tmp_path / "text.nxs").write_text("this is no HDF5 file\n" * 10)
     text = shell.run("reprocess", tmp_path / "text.nxs")
     assert text.code == 1
-    assert "text.nxs" in one_sentence(text.stderr)
+    assert "text.nxs is not an HDF5 file" in one_sentence(text.stderr)
+    for command in ("reprocess", "watch", "inspect"):
+        folder = shell.run(command, tmp_path)
+        assert folder.code == 2
+        assert "is a folder: give the master file in it" in one_sentence(folder.stderr)
+
+
+def test_a_master_that_never_comes_is_named(shell: Shell, tmp_path: Path) -> None:
+    for words in ((), ("--frames", 10)):
+        ran = shell.run("watch", tmp_path / "nothing.nxs", "--timeout-first", 1, *words)
+        assert ran.code == 1
+        assert "nothing.nxs did not come: no frame came within 1 s (--timeout-first)" in one_sentence(ran.stderr)
+
+
+def test_help_shows_every_default(shell: Shell) -> None:
+    process = shell.start("watch", "--help")
+    out, _ = process.communicate()
+    shell.running.remove(process)
+    for default in ("one per core", "./<master stem>-filewatcher", "from positions", "top-left", "10, or 20 exposures"):
+        assert f"[default: ({default})]" in " ".join(out.split()) or f"({default})" in out, default
 
 
 def test_output_near_raw_data_is_refused(shell: Shell, raw: Path) -> None:
@@ -129,6 +150,13 @@ def test_a_full_disk_is_said_and_what_was_there_stays(shell: Shell, raw: Path) -
     assert ran.returncode == 1
     assert "results.h5 cannot be written: File too large" in one_sentence(ran.stderr)
     assert results.read_bytes() == before
+
+
+def test_a_grid_that_contradicts_the_positions_is_said(shell: Shell, raw: Path) -> None:
+    ran = shell.run("reprocess", raw / "grid.nxs", "--json", "--grid", "4x5", "--snaked")
+    assert ran.code == 0
+    assert "warning: the grid asked for (4x5" in ran.stderr
+    assert ran.summary["grid"]["step_mm"] is None
 
 
 def test_selections(shell: Shell, raw: Path) -> None:

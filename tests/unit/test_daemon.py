@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 LAYOUT = ChunkLayout((4, 5), "<u2", ())
 DETECTOR = Detector((4, 5), (0.075, 0.075), (1, 0, 0), (0, -1, 0), (0, 0, -200), 1.0)
 MASTER = MasterFile("/data/m.nxs", 1, 2, 3, 4)
-ORDER = Order(Selection(), {"d_max": 40.0}, "dials")
+ORDER = Order("/data/m.nxs", Selection(), {"d_max": 40.0}, "dials")
 
 
 def described(frames: int) -> Described:
@@ -63,13 +63,14 @@ class Case:
         timeouts: TimeOuts | None = None,
         seconds_per_look: float = 0.0,
         observer: ScriptedObserver | None = None,
+        frames: int | None = None,
     ) -> None:
         ticks = itertools.count()
         self.observer = observer or ScriptedObserver()
         self.pool = InlinePool(analyse)
         self.journal = journal or MemoryJournal()
         self.listener = Recording()
-        self.watch = ScanWatch(timeouts=timeouts)
+        self.watch = ScanWatch(timeouts=timeouts, frames=frames)
         self.loop = CollectionLoop(
             ORDER,
             self.watch,
@@ -174,7 +175,7 @@ def test_bytes_that_cannot_be_read_are_looked_up_again_and_fail_only_after_all_a
         case.observer.say(described(3), DetectorRead(DETECTOR), on_disk([0, 1, 2]))
         finished = await case.run()
         assert finished.results.states.tolist() == [State.FAILED, State.DONE, State.DONE]
-        assert finished.results.errors == {0: "short"}
+        assert finished.results.errors == {0: "its bytes in m_1.h5 are not whole: short"}
         assert finished.results.attempts.tolist() == [3, 2, 1]
         assert sorted(case.observer.looked_again) == [(0, 0), (0, 0), (0, 1)]
 
@@ -206,8 +207,13 @@ def test_an_aborted_run_without_a_detector_ends() -> None:
 
 
 def test_a_master_that_never_comes_is_said() -> None:
-    with pytest.raises(Broken, match="the master did not come: no frame came within 2 s"):
+    with pytest.raises(Broken, match=r"/data/m\.nxs did not come: no frame came within 2 s"):
         asyncio.run(Case(timeouts=TimeOuts(first=2), seconds_per_look=0.5).run())
+
+
+def test_a_master_that_never_comes_is_said_also_where_its_frames_were_announced() -> None:
+    with pytest.raises(Broken, match=r"/data/m\.nxs did not come"):
+        asyncio.run(Case(timeouts=TimeOuts(first=2), seconds_per_look=0.5, frames=10).run())
 
 
 def test_a_selection_without_a_frame_is_no_success() -> None:

@@ -12,7 +12,7 @@ from filewatcher.core.messages import ChunkLayout, Event, FrameMissing, FrameRea
 from filewatcher.core.observations import Described, MasterFile, OnDisk, Writer, Writers
 from filewatcher.core.scanwatch import ScanWatch, TimeOuts
 from filewatcher.core.selection import Selection
-from filewatcher.errors import Broken
+from filewatcher.errors import Refused
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -210,12 +210,12 @@ def test_frames_to_expect_make_an_open_end_complete() -> None:
 
 
 def test_select_needs_the_length() -> None:
-    with pytest.raises(Broken, match="give --frames"):
+    with pytest.raises(Refused, match="give --frames"):
         ScanWatch(selection=Selection("select-3")).observe(described(2, open_ended=True), 0.0)
 
 
 def test_a_wrong_number_of_frames_names_both() -> None:
-    with pytest.raises(Broken, match="holds 4 frames, but 5"):
+    with pytest.raises(Refused, match="holds 4 frames, but 5"):
         ScanWatch(frames=5).observe(described(4), 0.0)
 
 

@@ -185,7 +185,7 @@ def test_a_phil_file_sets_what_it_says(tmp_path: Path) -> None:
          "pixels; write d_min=... among the parameters instead")),
         ("spotfinder.filter.border = 5",
          "spotfinder.filter.border was changed, but we have no such parameter; take it out"),
-        ("spotfinder.filtre.d_min = 2", "dials.find_spots has no parameter spotfinder.filtre.d_min"),
+        ("spotfinder.filtre.d_min = 2", "neither dials.find_spots nor we have a parameter spotfinder.filtre.d_min"),
         ("spotfinder.threshold.dispersion.gain = 0", "gain=0.0: allowed is a number above 0, or none"),
         ("spotfinder.threshold.dispersion.global_threshold = Auto",
          "global_threshold=auto: allowed is a number from 0 up"),
@@ -239,3 +239,13 @@ def test_what_the_installed_dials_does_not_do_is_refused() -> None:
     other = {"exclusive": "inclusive", "inclusive": "exclusive"}[rules.trusted_range]
     with pytest.raises(ParameterError, match=f"^trusted_range={other}: the installed DIALS"):
         resolve_parameters(Parameters(trusted_range=other), "dials")
+
+
+def test_a_phil_file_may_use_our_names_too(tmp_path: Path) -> None:
+    path = tmp_path / "ours.phil"
+    path.write_text("d_max = 30\nd_min = none\nice_rings.width = 0.01\nspotfinder.threshold.dispersion.gain = 2\n")
+    parsed = Parameters.parse([str(path)])
+    assert (parsed.d_max, parsed.d_min, parsed.ice_rings_width, parsed.gain) == (30.0, None, 0.01, 2.0)
+    path.write_text("parallax_correction = perhaps\n")
+    with pytest.raises(ParameterError, match=r"ours\.phil: .*parallax_correction"):
+        Parameters.parse([str(path)])

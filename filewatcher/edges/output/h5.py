@@ -92,6 +92,7 @@ def _write_process(entry: Any, scans: Iterable[ScanReport]) -> None:
     process = _group(entry, "process", "NXprocess")
     process["program"] = "filewatcher"
     process["version"] = str(first.versions.get("filewatcher", ""))
+    process["date"] = str(first.times.get("ended", ""))
     process["engine"] = first.engine
     for name in ("parameters", "versions", "times"):
         process[name] = json.dumps(to_json(getattr(first, name)), allow_nan=False)

@@ -175,10 +175,11 @@ def _ring_best(axes: Any, report: ScanReport, grid: Grid, metric: str) -> None:
 
 
 def _label_axes(axes: Any, grid: Grid) -> None:
-    """Ticks in the middle of cells: mm where known, else column and row numbers from 0."""
+    """Ticks in the middle of cells: mm where known, else column and row numbers from 1."""
     for axis, centres, name in zip((axes.xaxis, axes.yaxis), grid.axes(), ("x", "y"), strict=True):
         axis.set_major_locator(MaxNLocator(6, integer=True, min_n_ticks=1))
         if grid.step is None:
+            axis.set_major_formatter(lambda tick, _position: f"{round(tick) + 1}")
             axis.set_label_text({"x": "column", "y": "row"}[name])
         else:
             axis.set_major_formatter(_millimetres(centres))

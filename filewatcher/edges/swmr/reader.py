@@ -112,10 +112,17 @@ class MasterReader:
     def _refuse(self, error: NotReady | Broken, now: float) -> None:
         """A master that cannot be read: wait for it, unless it is as it will ever be."""
         path = self._request.master
-        seen = peek(path)
+        try:
+            seen = peek(path)
+        except NotReady:  # no permission, a server that went away: it may come back
+            if not self._request.wait:
+                raise Broken(str(error)) from error
+            return
         if not self._request.wait:
             if seen is None:
                 raise Refused(f"{path} does not exist: give the master file of a collection") from error
+            if seen.superblock is None:
+                raise Broken(f"{path} is not an HDF5 file: give the master file of a collection") from error
             raise Broken(str(error)) from error
         if seen != self._before or self._quiet_since is None:
             self._before, self._quiet_since = seen, now
@@ -205,6 +212,6 @@ class MasterReader:
             return []
         if reading.awaited and not give_up:
             return []
-        lost = tuple(f"{what}, but it never came: gone on without" for what in reading.awaited)
+        lost = tuple(f"{what}, which is not there: analysed without it" for what in reading.awaited)
         self._detector_said = True
         return [DetectorRead(reading.detector, reading.warnings + lost)]

@@ -49,7 +49,7 @@ def _earlier(sim: Simulation) -> list[Path]:
 def _remove(sim: Simulation, earlier: list[Path]) -> None:
     """Remove an earlier simulation, if that is allowed and it is one."""
     if not sim.overwrite:
-        raise Refused(f"{earlier[0]}: is already there; choose another name or directory, or overwrite")
+        raise Refused(f"{earlier[0]} is already there; choose another name or directory, or --overwrite it")
     masters = [path for path in earlier if path.name.endswith((".nxs", "_master.h5"))]
     if not masters or not all(_stamp_of(path) for path in masters):
         raise Refused(f"{earlier[0]}: was not made by a simulation and is left alone; choose another name")

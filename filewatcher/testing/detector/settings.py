@@ -21,6 +21,10 @@ CHANNELS = ("threshold_1", "threshold_2", "difference")
 """Names along the channel axis of the ``dectris-2024`` layout."""
 
 
+MOST_FRAMES = 10_000_000
+"""Of one simulation."""
+
+
 @dataclass(frozen=True, slots=True)
 class Faults:
     """What goes wrong; all frames are logical ones, from 0."""
@@ -131,6 +135,8 @@ def _wrong_words(sim: Simulation) -> Iterator[str]:
 def _wrong_scan(sim: Simulation) -> Iterator[str]:
     if min(sim.grid) < 1:
         yield f"grid {sim.grid[0]}x{sim.grid[1]} has no cells: give columns x rows, each at least 1"
+    if math.prod(sim.grid) > MOST_FRAMES:
+        yield f"grid {sim.grid[0]}x{sim.grid[1]} has {math.prod(sim.grid)} cells: give at most {MOST_FRAMES}"
     if sim.frames is not None and not 1 <= sim.frames <= sim.grid[0] * sim.grid[1]:
         yield f"frames={sim.frames} does not fit a grid of {sim.grid[0]}x{sim.grid[1]}: give 1 to {math.prod(sim.grid)}"
     if not sim.rate > 0:
