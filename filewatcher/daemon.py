@@ -9,65 +9,36 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from filewatcher.core.batching import BatchEnded, Batcher, BatchLost, Unreadable
-from filewatcher.core.collector import Collector, Results
-from filewatcher.core.messages import FrameFailed, FrameMissing, FrameReady, Outcome, State
+from filewatcher.core.collector import Collector
+from filewatcher.core.messages import FrameFailed, FrameMissing, FrameReady, Outcome, Recorded, State, place_of
 from filewatcher.core.observations import Described, DetectorRead, OnDisk, Writers
-from filewatcher.core.run import Job, Run
+from filewatcher.core.run import Finished, Job, Run
 from filewatcher.errors import Broken
 from filewatcher.ports import Progress
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
     from typing import Any
 
     from numpy.typing import NDArray
 
     from filewatcher.core.batching import Limits
     from filewatcher.core.detector import Detector
-    from filewatcher.core.messages import ChunkLayout, ScanEnded
+    from filewatcher.core.messages import ChunkLayout
     from filewatcher.core.observations import Observation
+    from filewatcher.core.run import Order
     from filewatcher.core.scanwatch import ScanWatch
-    from filewatcher.core.selection import Selection
     from filewatcher.ports import Journal, Listener, Observer, Pool
 
 TICK = 0.05
 """Seconds after which the time itself is news: time-outs, batches."""
 WARM_UP_AFTER = 0.5
 """Seconds without a master after which workers are started all the same, to be warm when it comes."""
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """What is to be done with a collection."""
-
-    master: str
-    """Path, as it is called."""
-    selection: Selection
-    parameters: Mapping[str, Any]
-    """Resolved; JSON values."""
-    engine: str
-    """Resolved."""
-    channel: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Finished:
-    """A collection has ended: expected = done + failed + missing."""
-
-    run: Run
-    described: Described
-    detector: Detector | None
-    selected: NDArray[np.int64]
-    """Logical frames, ascending."""
-    results: Results
-    ended: ScanEnded
-    warnings: tuple[str, ...]
 
 
 class CollectionLoop:
@@ -91,7 +62,9 @@ class CollectionLoop:
         self._batcher = Batcher(limits)
         self._collector = Collector()
         self._inbox: asyncio.Queue[Observation | BatchEnded | BatchLost] = asyncio.Queue()
-        self._fresh: list[Outcome] = []
+        self._recorded: dict[int, Recorded] = {}
+        self._places: dict[int, str] = {}
+        self._fresh: list[tuple[Outcome, str]] = []
         self._in_flight = 0
         self._described: Described | None = None
         self._run: Run | None = None
@@ -129,14 +102,15 @@ class CollectionLoop:
                 self._inbox.put_nowait(message)
 
     async def _news(self, feeds: list[asyncio.Task[None]]) -> list[Observation | BatchEnded | BatchLost]:
-        """All that has come; waits a tick at most. Fails as a feed or the arming failed."""
+        """All that has come; waits a tick at most. Fails as the start of the workers or a feed failed."""
         messages = []
         with suppress(TimeoutError):
             messages.append(await asyncio.wait_for(self._inbox.get(), TICK))
         while not self._inbox.empty():
             messages.append(self._inbox.get_nowait())
-        for task in (*feeds, self._warming, self._arming):
-            if not messages and task is not None and task.done() and not task.cancelled():
+        # what came before a feed failed counts; workers that did not start take nothing at all
+        for task in (self._warming, self._arming, *(() if messages else feeds)):
+            if task is not None and task.done():
                 task.result()
         return messages
 
@@ -186,24 +160,34 @@ class CollectionLoop:
             self._journal = self._open_journal(self._run, described)
             recorded = self._journal.recorded()
             self._listener.described(described, self._run, len(recorded))
-            self._collector.expect(max((o.frame + 1 for o in recorded), default=0))
-            self._listener.outcomes([o for o in recorded if self._collector.record(o)])
+            self._recorded = {one.outcome.frame: one for one in recorded}
         self._collector.expect(len(described.frame_map))
-        self._watch.resume(np.flatnonzero(self._collector.results().states != State.WAITING))
 
     # ---- decide
 
     def _decide(self, observation: Observation | None, now: float) -> None:
-        ready = []
+        ready, known = [], []
         for event in self._watch.observe(observation, now):
             if isinstance(event, FrameReady):
                 self._check(event)
-                ready.append(event)
+                place = place_of(event)
+                record = self._recorded.pop(event.frame, None)
+                # what is on record is true of those bytes only: the file may have been written anew since
+                if record is not None and record.place == place:
+                    known.append(record.outcome)
+                else:
+                    self._places[event.frame] = place
+                    ready.append(event)
             elif isinstance(event, FrameMissing):
                 self._collector.expect(event.frame + 1)
-                self._record([event])
+                record = self._recorded.pop(event.frame, None)
+                if record is not None:  # analysed then, and taken away since
+                    known.append(record.outcome)
+                else:
+                    self._record([event])
         if ready:
             self._batcher.add(ready, now)
+        self._listener.outcomes([outcome for outcome in known if self._collector.record(outcome)])
 
     def _check(self, ready: FrameReady) -> None:
         if ready.layout in self._layouts:
@@ -215,8 +199,9 @@ class CollectionLoop:
     def _record(self, outcomes: Sequence[Outcome]) -> None:
         for outcome in outcomes:
             self._batcher.forget(outcome.scan, outcome.frame)
+            place = self._places.pop(outcome.frame, "")
             if self._collector.record(outcome):
-                self._fresh.append(outcome)
+                self._fresh.append((outcome, place))
 
     # ---- out
 
@@ -234,13 +219,17 @@ class CollectionLoop:
 
     def _warm_up(self, now: float) -> None:
         """Start workers when a master is slow to come, or has frames to analyse; arm them when it is complete."""
-        slow = self._described is None and now - self._started >= WARM_UP_AFTER
-        work = self._described is not None and self._waiting().any() and self._watch.ended is None
-        if self._warming is None and (slow or work or len(self._batcher)):
+        if self._warming is None and self._work_to_come(now):
             self._warming = asyncio.create_task(self._pool.start())
         if self._arming is None and self._warming is not None and self._detector is not None and self._journal:
             job = Job(self._journal.key, self._detector, self._order.parameters, self._order.engine)
             self._arming = asyncio.create_task(self._arm(job, self._warming))
+
+    def _work_to_come(self, now: float) -> bool:
+        if self._described is None:
+            return now - self._started >= WARM_UP_AFTER
+        unknown = np.count_nonzero(self._waiting()) > len(self._recorded)
+        return bool(len(self._batcher)) or (unknown and self._watch.ended is None)
 
     async def _arm(self, job: Job, warming: asyncio.Task[None]) -> None:
         await warming
@@ -249,8 +238,8 @@ class CollectionLoop:
     async def _commit(self) -> None:
         if self._fresh and self._journal is not None:
             fresh, self._fresh = self._fresh, []
-            await self._journal.add(fresh)
-            self._listener.outcomes(fresh)
+            await self._journal.add([Recorded(o, place) for o, place in fresh if not isinstance(o, FrameMissing)])
+            self._listener.outcomes([outcome for outcome, _ in fresh])
 
     # ---- the end
 
@@ -279,7 +268,9 @@ class CollectionLoop:
             raise Broken(
                 f"{int(self._waiting().sum())} frames ended without an outcome: this is a fault of filewatcher"
             )
-        self._journal.complete(self._run)
+        # images inside a master that is still open: it will change once more, so its age says nothing yet
+        if self._described.master.path not in self._watch.still_written:
+            self._journal.complete(self._run)
         return Finished(
             self._run,
             self._described,

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from filewatcher.core.batching import Batch, BatchEnded, BatchLost
-    from filewatcher.core.messages import ChunkLayout, Outcome
+    from filewatcher.core.messages import ChunkLayout, Outcome, Recorded
     from filewatcher.core.observations import Described, Observation
     from filewatcher.core.run import Job, Run
 
@@ -60,10 +60,10 @@ class Journal(Protocol):
     def key(self) -> str:
         """Name of the run."""
 
-    def recorded(self) -> Sequence[Outcome]:
-        """Outcomes of earlier processes."""
+    def recorded(self) -> Sequence[Recorded]:
+        """What earlier processes recorded."""
 
-    async def add(self, outcomes: Sequence[Outcome]) -> None:
+    async def add(self, ended: Sequence[Recorded]) -> None:
         """Record; returns when it is safe."""
 
     def complete(self, run: Run) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING
@@ -15,9 +16,10 @@ from filewatcher.core.batching import Limits
 from filewatcher.core.lines import summary_line
 from filewatcher.core.messages import State
 from filewatcher.core.report import ScanReport
+from filewatcher.core.run import Order
 from filewatcher.core.scanwatch import ScanWatch, TimeOuts
 from filewatcher.core.selection import Selection
-from filewatcher.daemon import CollectionLoop, Order
+from filewatcher.daemon import CollectionLoop
 from filewatcher.edges.dask_pool import DaskPool, cores
 from filewatcher.edges.journal import Journal
 from filewatcher.edges.output import write_all
@@ -32,8 +34,7 @@ if TYPE_CHECKING:
     from filewatcher.cli.wishes import Wishes
     from filewatcher.core.grid import Grid
     from filewatcher.core.observations import Described
-    from filewatcher.core.run import Run
-    from filewatcher.daemon import Finished
+    from filewatcher.core.run import Finished, Run
 
 INCOMPLETE = 3
 """Exit code of a collection with failed or missing frames."""
@@ -64,12 +65,11 @@ async def collect(wishes: Wishes) -> int:
     loop = CollectionLoop(order, watch, observer, pool, desk.open, Listeners(*told), time.monotonic, limits)
     there = wishes.master.exists()
     words.start(f"reading {wishes.master}" if there else f"waiting for {wishes.master}")
-    try:
+    async with AsyncExitStack() as house:
+        house.push_async_callback(pool.close)
+        house.push_async_callback(observer.close)
+        house.callback(words.stop)
         finished = await loop.run()
-    finally:
-        words.stop()
-        await observer.close()
-        await pool.close()
     return desk.file(finished, stopwatch.times)
 
 

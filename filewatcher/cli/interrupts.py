@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 LOOK = 0.1
-"""Seconds between two looks at whether to stop listening."""
+"""Seconds between two looks."""
 
 
 @contextmanager
@@ -32,8 +32,9 @@ def cancelling(task: asyncio.Task[int]) -> Iterator[None]:
     done = threading.Event()
 
     def listen() -> None:
-        while not done.is_set():
-            if signal.sigtimedwait({signal.SIGINT}, LOOK) is not None:
+        while not done.wait(LOOK):
+            # without waiting: a wait that SIGCONT interrupts (Ctrl-Z and fg, a suspended job) returns as if by SIGINT
+            if signal.sigtimedwait({signal.SIGINT}, 0) is not None:
                 loop.call_soon_threadsafe(task.cancel)
 
     listener = threading.Thread(target=listen, name="interrupts")

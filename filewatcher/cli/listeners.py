@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from filewatcher.core.lines import frame_line
-from filewatcher.errors import Interrupted
+from filewatcher.errors import Broken, Interrupted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -74,6 +74,9 @@ class JsonLines:
             # the interpreter must not complain about it once more when it ends
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise Interrupted("whoever read the lines has gone away; the same command resumes") from None
+        except OSError as error:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise Broken(f"standard output cannot be written: {error.strerror}; the same command resumes") from error
 
     def progress(self, progress: Progress) -> None:
         """Nothing."""

@@ -179,3 +179,17 @@ class FrameFailed:
 
 Outcome: TypeAlias = FrameResult | FrameFailed | FrameMissing
 """How a frame ends, exactly once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What a journal keeps of a frame: how it ended, and for which bytes that is true."""
+
+    outcome: FrameResult | FrameFailed
+    place: str
+    """`place_of` the bytes that were analysed."""
+
+
+def place_of(frame: FrameReady) -> str:
+    """Where a frame's bytes are; a file that is written anew has them elsewhere, or has more or fewer of them."""
+    return f"{frame.path}:{frame.offset}+{frame.size}"

@@ -1,4 +1,4 @@
-"""What makes two analyses of a collection the same run: the same one resumes, another one gets its own output."""
+"""What is asked (`Order`), which run that is (`Run`), what workers are told (`Job`), how it ended (`Finished`)."""
 
 from __future__ import annotations
 
@@ -10,14 +10,36 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from filewatcher.core.collector import Results
     from filewatcher.core.detector import Detector
-    from filewatcher.core.observations import MasterFile
+    from filewatcher.core.messages import ScanEnded
+    from filewatcher.core.observations import Described, MasterFile
     from filewatcher.core.selection import Selection
 
 
 @dataclass(frozen=True, slots=True)
+class Order:
+    """What is to be done with a collection."""
+
+    master: str
+    """Path, as it is called."""
+    selection: Selection
+    parameters: Mapping[str, Any]
+    """Resolved; JSON values."""
+    engine: str
+    """Resolved."""
+    channel: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
-    """A collection analysed one way. Workers and profile are not part of it."""
+    """A collection analysed one way: the same run resumes, another one gets its own output.
+
+    Workers and profile are not part of it.
+    """
 
     masters: tuple[MasterFile, ...]
     """One per scan."""
@@ -44,11 +66,6 @@ class Run:
         }
         return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
 
-    @property
-    def age(self) -> str:
-        """Size and age of the masters, as JSON: differs once a complete master has been written again."""
-        return json.dumps([(m.size, m.mtime_ns) for m in self.masters])
-
 
 @dataclass(frozen=True, slots=True)
 class Job:
@@ -61,3 +78,17 @@ class Job:
     """Every analysis parameter, resolved; JSON values."""
     engine: str
     """``native`` or ``dials``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A collection has ended: expected = done + failed + missing."""
+
+    run: Run
+    described: Described
+    detector: Detector | None
+    selected: NDArray[np.int64]
+    """Logical frames, ascending."""
+    results: Results
+    ended: ScanEnded
+    warnings: tuple[str, ...]

@@ -38,7 +38,9 @@ class TimeOuts:
     progress: float | None = None
     """Since the last new frame; None = max(10 s, 20 exposures), or 60 s where the exposure is unknown."""
     grace: float = 5.0
-    """After all writers have closed; also for bytes that a worker could not read to be found again."""
+    """After all writers have closed; 20 exposures, if that is longer, while data files are still to come."""
+    look_again: float = 15.0
+    """For bytes that a worker could not read to be found again: longer than a hung child is waited for."""
 
     def without_progress(self, exposure: float | None) -> float:
         """Seconds without a new frame after which the scan is given up."""
@@ -99,6 +101,14 @@ class ScanWatch:
         return int(np.count_nonzero(self._announced))
 
     @property
+    def still_written(self) -> set[str]:
+        """Paths of the data files that a writer holds open."""
+        if self.frame_map is None:
+            return set()
+        states = zip(self.frame_map.files, self._writers.states, strict=False)
+        return {file.path for file, state in states if state is Writer.WRITING}
+
+    @property
     def looking_again(self) -> bool:
         """Whether frames that a worker could not read are being looked up anew."""
         return bool(self._given_back)
@@ -108,11 +118,6 @@ class ScanWatch:
         return {file: rows.copy() for file, rows in self._rows.items()}
 
     # ---- what others may tell
-
-    def resume(self, frames: NDArray[np.int64]) -> None:
-        """Do not announce these logical frames: their outcome is on record."""
-        self._announced[frames[frames < len(self._announced)]] = True
-        self._announced &= self._selected
 
     def give_back(self, frame: int, now: float) -> tuple[int, int]:
         """Announce a frame again once its bytes are found again; returns its (file, row) to be looked at anew."""
@@ -190,7 +195,7 @@ class ScanWatch:
         self._rows[what.file] = known
 
     def _lost_again(self, now: float) -> list[Event]:
-        overdue = [f for f, since in self._given_back.items() if now - since >= self._timeouts.grace]
+        overdue = [f for f, since in self._given_back.items() if now - since >= self._timeouts.look_again]
         reason = "it was on disk, but its bytes could not be read and were not found again"
         for frame in overdue:
             del self._given_back[frame]
@@ -223,7 +228,9 @@ class ScanWatch:
         closed = bool(there) and all(state is Writer.CLOSED for state in there)
         # files that were never seen growing say nothing of the next one: DECTRIS renames each when it is complete
         certain = writers.was_writing or len(there) == len(writers.states)
-        if closed and certain and now - max(self._scanned_at, self._progress_at or 0.0) >= self._timeouts.grace:
+        to_come = 20.0 * (self._exposure or 0.0) if len(there) < len(writers.states) else 0.0
+        quiet = now - max(self._scanned_at, self._progress_at or 0.0)
+        if closed and certain and quiet >= max(self._timeouts.grace, to_come):
             return "all writers have closed their files"
         return None
 

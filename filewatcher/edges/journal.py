@@ -14,16 +14,15 @@ import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, TypeAlias
 
-from filewatcher.core.messages import FrameFailed, FrameMissing, FrameResult, Statistics
+from filewatcher.core.messages import FrameFailed, FrameResult, Recorded, Statistics
 from filewatcher.errors import Broken, Refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import TypeVar
 
-    from filewatcher.core.messages import Outcome
     from filewatcher.core.run import Run
 
     T = TypeVar("T")
@@ -33,9 +32,18 @@ SHARED_FILE_SYSTEMS = ("nfs", "cifs", "smb", "fuse", "gpfs", "lustre", "beegfs",
 
 FILE = "journal.sqlite3"
 
+Row: TypeAlias = tuple[int, int, str, str, str]
+
+INSERT = """
+insert into outcome values (?, ?, ?, ?, ?)
+on conflict do update set state = excluded.state, body = excluded.body, place = excluded.place
+where place != excluded.place
+"""
+"""Other bytes in the place of those on record replace what is known of the frame."""
+
 SCHEMA = """
 create table if not exists outcome (
-    scan integer, frame integer, state text not null, body text not null,
+    scan integer, frame integer, state text not null, body text not null, place text not null,
     primary key (scan, frame)) without rowid;
 create table if not exists about (key text primary key, value text not null) without rowid;
 """
@@ -75,7 +83,7 @@ class Journal:
                 (folder / FILE).rename(folder / f"{FILE}.damaged")
                 journal = cls(folder)
             complete = journal._about("complete")
-            if complete in (None, run.age):
+            if complete in (None, _age(run)):
                 break
             journal._close()
             generation += 1
@@ -90,24 +98,21 @@ class Journal:
         """Name of the run, unique in its state directory."""
         return self.folder.name
 
-    def recorded(self) -> list[Outcome]:
-        """Return all outcomes on record, by scan and frame."""
-        rows = self._run(lambda db: db.execute("select state, body from outcome order by scan, frame").fetchall())
-        return [_outcome(state, json.loads(body)) for state, body in rows]
+    def recorded(self) -> list[Recorded]:
+        """Return all that is on record, by scan and frame."""
+        query = "select state, body, place from outcome order by scan, frame"
+        rows = self._run(lambda db: db.execute(query).fetchall())
+        return [Recorded(_outcome(state, json.loads(body)), place) for state, body, place in rows]
 
-    async def add(self, outcomes: Sequence[Outcome]) -> None:
-        """Record outcomes, all or none; the first one of a frame stays."""
-        rows = [
-            (o.scan, o.frame, "done" if isinstance(o, FrameResult) else "failed", json.dumps(asdict(o)))
-            for o in outcomes
-            if not isinstance(o, FrameMissing)
-        ]
+    async def add(self, ended: Sequence[Recorded]) -> None:
+        """Record frames that have ended, all or none; the same bytes keep their first outcome."""
+        rows = [_row(one.outcome, one.place) for one in ended]
         if rows:
             await asyncio.get_running_loop().run_in_executor(self._thread, _insert, self._db, rows)
 
     def complete(self, run: Run) -> None:
-        """Note that every frame has ended, and how old the masters were."""
-        self._set("complete", run.age)
+        """Note that every frame has ended, and how old the masters are now: a live one has grown since it was read."""
+        self._set("complete", _age(run))
 
     def output(self) -> str | None:
         """Return the output folder of this run, if it has one."""
@@ -139,6 +144,19 @@ class Journal:
         self._thread.submit(self._db.close).result()
         self._thread.shutdown()
         os.close(self._lock)
+
+
+def _age(run: Run) -> str:
+    """Size and time of last change of the masters: differs once a complete one has been written again."""
+    ages = []
+    for master in run.masters:
+        try:
+            status = Path(master.path).stat()
+        except OSError:  # deleted since, or out of reach: as it was when it was read
+            ages.append((master.size, master.mtime_ns))
+        else:
+            ages.append((status.st_size, status.st_mtime_ns))
+    return json.dumps(ages)
 
 
 def refuse_shared(folder: Path, shared: tuple[str, ...] = SHARED_FILE_SYSTEMS) -> None:
@@ -203,10 +221,10 @@ def _translated(work: Callable[[sqlite3.Connection], T], db: sqlite3.Connection,
         raise Broken(f"the journal in {folder} failed ({error}); what was recorded before is kept") from error
 
 
-def _insert(db: sqlite3.Connection, rows: list[tuple[int, int, str, str]]) -> None:
+def _insert(db: sqlite3.Connection, rows: list[Row]) -> None:
     def write(db: sqlite3.Connection) -> None:
         with db:
-            db.executemany("insert or ignore into outcome values (?, ?, ?, ?)", rows)
+            db.executemany(INSERT, rows)
 
     folder = db.execute("pragma database_list").fetchone()[2]
     _translated(write, db, folder)
@@ -218,7 +236,12 @@ def _forget(db: sqlite3.Connection) -> None:
         db.execute("delete from about where key = 'complete'")
 
 
-def _outcome(state: str, body: dict[str, object]) -> Outcome:
+def _row(outcome: FrameResult | FrameFailed, place: str) -> Row:
+    state = "done" if isinstance(outcome, FrameResult) else "failed"
+    return outcome.scan, outcome.frame, state, json.dumps(asdict(outcome)), place
+
+
+def _outcome(state: str, body: dict[str, object]) -> FrameResult | FrameFailed:
     if state == "done":
         statistics = Statistics(**body.pop("statistics"))  # type: ignore[arg-type]  # JSON of our own dataclass
         return FrameResult(statistics=statistics, **body)  # type: ignore[arg-type]

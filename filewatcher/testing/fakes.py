@@ -6,13 +6,12 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from filewatcher.core.batching import BatchEnded, BatchLost
-from filewatcher.core.messages import FrameMissing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from filewatcher.core.batching import Batch, Unreadable
-    from filewatcher.core.messages import ChunkLayout, FrameFailed, FrameReady, FrameResult, Outcome
+    from filewatcher.core.messages import ChunkLayout, FrameFailed, FrameReady, FrameResult, Outcome, Recorded
     from filewatcher.core.observations import Described, Observation
     from filewatcher.core.run import Job, Run
     from filewatcher.ports import Progress
@@ -96,8 +95,8 @@ class InlinePool:
 class MemoryJournal:
     """A journal without a file."""
 
-    def __init__(self, *recorded: Outcome) -> None:
-        self._recorded = {(o.scan, o.frame): o for o in recorded}
+    def __init__(self, *recorded: Recorded) -> None:
+        self._recorded = {(one.outcome.scan, one.outcome.frame): one for one in recorded}
         self.is_complete = False
         self.closed = False
 
@@ -106,15 +105,16 @@ class MemoryJournal:
         """Any name."""
         return "0123456789abcdef"
 
-    def recorded(self) -> list[Outcome]:
+    def recorded(self) -> list[Recorded]:
         """By scan and frame."""
         return [self._recorded[place] for place in sorted(self._recorded)]
 
-    async def add(self, outcomes: Sequence[Outcome]) -> None:
-        """Keep the first outcome of a frame."""
-        for outcome in outcomes:
-            if not isinstance(outcome, FrameMissing):
-                self._recorded.setdefault((outcome.scan, outcome.frame), outcome)
+    async def add(self, ended: Sequence[Recorded]) -> None:
+        """Keep the first outcome of the same bytes."""
+        for one in ended:
+            key = (one.outcome.scan, one.outcome.frame)
+            if key not in self._recorded or self._recorded[key].place != one.place:
+                self._recorded[key] = one
 
     def complete(self, run: Run) -> None:  # noqa: ARG002  the Protocol's
         """Note it."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from filewatcher.core.messages import FrameFailed, FrameMissing, FrameResult, Statistics
+from filewatcher.core.messages import FrameFailed, FrameResult, Recorded, Statistics
 from filewatcher.core.observations import MasterFile
 from filewatcher.core.run import Run
 from filewatcher.core.selection import Selection
@@ -29,8 +29,9 @@ MASTER = MasterFile("/data/m.nxs", 1, 2, 3, 4)
 RUN = Run((MASTER,), Selection(), {"d_max": 40.0}, "dials")
 
 
-def result(frame: int, spots: int = 5) -> FrameResult:
-    return FrameResult(0, frame, Statistics(spots, 4, 3, 2.5, -1.0, 1.5, 1.6, 0.1, 0.2, 99), "dials", 2)
+def result(frame: int, spots: int = 5, place: str = "/data/m_1.h5:100+90") -> Recorded:
+    outcome = FrameResult(0, frame, Statistics(spots, 4, 3, 2.5, -1.0, 1.5, 1.6, 0.1, 0.2, 99), "dials", 2)
+    return Recorded(outcome, place)
 
 
 @pytest.fixture(params=["fake", "sqlite"])
@@ -51,7 +52,7 @@ def reopen(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[
 
 
 def test_outcomes_survive(reopen: Callable[[], JournalPort]) -> None:
-    failed = FrameFailed(0, 3, "the bytes are torn", 3)
+    failed = Recorded(FrameFailed(0, 3, "the bytes are torn", 3), "/data/m_1.h5:300+90")
     asyncio.run(reopen().add([result(5), failed, result(1)]))
     assert list(reopen().recorded()) == [result(1), failed, result(5)]
 
@@ -62,9 +63,10 @@ def test_the_first_outcome_stays(reopen: Callable[[], JournalPort]) -> None:
     assert list(reopen().recorded()) == [result(1, 7), result(2)]
 
 
-def test_missing_is_asked_anew(reopen: Callable[[], JournalPort]) -> None:
-    asyncio.run(reopen().add([FrameMissing(0, 1, "never came")]))
-    assert list(reopen().recorded()) == []
+def test_other_bytes_replace_what_is_on_record(reopen: Callable[[], JournalPort]) -> None:
+    asyncio.run(reopen().add([result(1, 7), result(2, 7)]))
+    asyncio.run(reopen().add([result(1, 8, "/data/m_1.h5:100+91")]))
+    assert list(reopen().recorded()) == [result(1, 8, "/data/m_1.h5:100+91"), result(2, 7)]
 
 
 def test_another_run_has_another_journal(tmp_path: Path) -> None:
@@ -76,17 +78,22 @@ def test_another_run_has_another_journal(tmp_path: Path) -> None:
 
 
 def test_a_complete_run_whose_master_was_written_again_is_a_new_one(tmp_path: Path) -> None:
-    journal = Journal.open(tmp_path, RUN)
+    master = tmp_path / "m.nxs"
+    master.write_text("as it was described")
+    run = replace(RUN, masters=(replace(MASTER, path=str(master)),))
+    master.write_text("as it was when the last frame had ended")
+    journal = Journal.open(tmp_path, run)
     asyncio.run(journal.add([result(1)]))
-    journal.complete(RUN)
+    journal.complete(run)
     journal.close()
-    again = Journal.open(tmp_path, replace(RUN, masters=(replace(MASTER, mtime_ns=5),)))
-    assert again.key == f"{RUN.key}-2"
-    assert again.recorded() == []
-    again.close()
-    same = Journal.open(tmp_path, RUN)
+    same = Journal.open(tmp_path, run)
     assert same.recorded() == [result(1)]
     same.close()
+    master.write_text("as it was written for another collection")
+    again = Journal.open(tmp_path, run)
+    assert again.key == f"{run.key}-2"
+    assert again.recorded() == []
+    again.close()
 
 
 def test_force_starts_over(tmp_path: Path) -> None:

@@ -124,3 +124,22 @@ def test_a_filter_that_no_worker_can_undo_is_named(kind: str) -> None:
     reason = pool.unsupported(ChunkLayout(SHAPE, "<u2", (Filter(40001),)))
     assert reason is not None
     assert "40001" in reason
+
+
+def test_what_was_only_waiting_at_a_worker_that_died_is_not_blamed(frames: dict[int, FrameReady]) -> None:
+    async def story() -> None:
+        pool = make_pool("dask")
+        try:
+            await pool.start()
+            await pool.arm(Job("a-run", DETECTOR, Parameters().as_json(), "dials"))
+            for frame in (frames[HANGS], frames[0], frames[1]):
+                pool.submit("a-run", batch(frame))
+            back: list[BatchEnded | BatchLost] = []
+            while len(back) < 3:
+                back += await pool.ended()
+            blamed = [b.batch.frames[0].frame for b in back if isinstance(b, BatchLost) and not b.blameless]
+            assert blamed == [HANGS]
+        finally:
+            await pool.close()
+
+    asyncio.run(story())

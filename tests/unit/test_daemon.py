@@ -19,18 +19,22 @@ from filewatcher.core.messages import (
     FrameMissing,
     FrameReady,
     FrameResult,
+    Recorded,
     State,
     Statistics,
 )
 from filewatcher.core.observations import Described, DetectorRead, MasterFile, OnDisk, Writer, Writers
+from filewatcher.core.run import Finished, Order
 from filewatcher.core.scanwatch import ScanWatch, TimeOuts
 from filewatcher.core.selection import Selection
-from filewatcher.daemon import CollectionLoop, Finished, Order
-from filewatcher.errors import Broken
+from filewatcher.daemon import CollectionLoop
+from filewatcher.errors import Broken, Unreachable
 from filewatcher.testing.fakes import InlinePool, MemoryJournal, Recording, ScriptedObserver
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from filewatcher.core.run import Job
 
 LAYOUT = ChunkLayout((4, 5), "<u2", ())
 DETECTOR = Detector((4, 5), (0.075, 0.075), (1, 0, 0), (0, -1, 0), (0, 0, -200), 1.0)
@@ -64,10 +68,11 @@ class Case:
         seconds_per_look: float = 0.0,
         observer: ScriptedObserver | None = None,
         frames: int | None = None,
+        pool: InlinePool | None = None,
     ) -> None:
         ticks = itertools.count()
         self.observer = observer or ScriptedObserver()
-        self.pool = InlinePool(analyse)
+        self.pool = pool or InlinePool(analyse)
         self.journal = journal or MemoryJournal()
         self.listener = Recording()
         self.watch = ScanWatch(timeouts=timeouts, frames=frames)
@@ -99,7 +104,7 @@ def test_every_frame_reaches_the_journal_and_the_listener() -> None:
         assert finished.results.states.tolist() == [State.DONE] * 3
         assert finished.results.values["n_spots_total"].tolist() == [0, 1, 2]
         assert sorted(o.frame for o in case.listener.frames) == [0, 1, 2]
-        assert [o.frame for o in case.journal.recorded()] == [0, 1, 2]
+        assert [one.outcome.frame for one in case.journal.recorded()] == [0, 1, 2]
         assert case.journal.is_complete
         assert case.journal.closed
         assert case.listener.last is not None
@@ -125,17 +130,60 @@ def test_frames_wait_for_the_detector() -> None:
     asyncio.run(story())
 
 
+def on_record(frame: int, spots: int, size: int = 90) -> Recorded:
+    numbers = Statistics(spots, 0, 0, 1.0, -1.0, -1.0, -1.0, -1.0, -1.0, 9)
+    return Recorded(FrameResult(0, frame, numbers, "dials", 1), f"/data/m_1.h5:{100 * frame}+{size}")
+
+
 def test_what_is_on_record_is_told_first_and_not_analysed_again() -> None:
     async def story() -> None:
-        old = FrameResult(0, 1, Statistics(77, 0, 0, 1.0, -1.0, -1.0, -1.0, -1.0, -1.0, 9), "dials", 1)
+        old = on_record(1, 77)
         case = Case(journal=MemoryJournal(old))
         case.observer.say(described(3), DetectorRead(DETECTOR), on_disk([0, 1, 2]))
         finished = await case.run()
-        assert case.listener.frames[0] is old
+        assert case.listener.frames[0] is old.outcome
         assert finished.results.values["n_spots_total"].tolist() == [0, 77, 2]
         assert sorted(f.frame for b in case.pool.batches for f in b.frames) == [0, 2]
 
     asyncio.run(story())
+
+
+def test_what_is_on_record_of_other_bytes_is_not_believed() -> None:
+    async def story() -> None:
+        case = Case(journal=MemoryJournal(on_record(1, 77, size=91)))
+        case.observer.say(described(3), DetectorRead(DETECTOR), on_disk([0, 1, 2]))
+        finished = await case.run()
+        assert finished.results.values["n_spots_total"].tolist() == [0, 1, 2]
+        assert {one.outcome.frame: one.place for one in case.journal.recorded()}[1] == "/data/m_1.h5:100+90"
+
+    asyncio.run(story())
+
+
+def test_what_was_analysed_and_taken_away_since_stays_done() -> None:
+    async def story() -> None:
+        case = Case(journal=MemoryJournal(on_record(1, 77)), timeouts=TimeOuts(first=2), seconds_per_look=0.5)
+        case.observer.say(described(3))
+        finished = await case.run()
+        assert finished.results.states.tolist() == [State.MISSING, State.DONE, State.MISSING]
+        assert [one.outcome.frame for one in case.journal.recorded()] == [1]
+
+    asyncio.run(story())
+
+
+def test_workers_that_do_not_start_end_the_collection_at_once() -> None:
+    class Broke(InlinePool):
+        async def arm(self, job: Job) -> None:
+            raise Unreachable(f"no worker for {job.name}")
+
+    async def story() -> None:
+        case = Case(pool=Broke(found))
+        case.observer.say(described(3), DetectorRead(DETECTOR), on_disk([0]))
+        for _ in range(50):
+            case.observer.say(on_disk([1]))
+        await case.run()
+
+    with pytest.raises(Unreachable, match="no worker"):
+        asyncio.run(story())
 
 
 def test_a_frame_that_kills_its_worker_fails_alone() -> None:
@@ -189,7 +237,7 @@ def test_frames_that_never_come_are_missing_and_not_on_record() -> None:
         finished = await case.run()
         assert finished.results.states.tolist() == [State.MISSING, State.DONE, State.MISSING]
         assert {type(o) for o in case.listener.frames} == {FrameResult, FrameMissing}
-        assert [o.frame for o in case.journal.recorded()] == [1]
+        assert [one.outcome.frame for one in case.journal.recorded()] == [1]
         assert finished.ended.expected == 3
 
     asyncio.run(story())

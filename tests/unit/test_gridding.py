@@ -81,10 +81,10 @@ def test_snaked_must_be_known_unless_there_is_one_line() -> None:
 
 
 def test_words_without_a_shape_are_refused() -> None:
-    with pytest.raises(Refused, match="--start needs --grid COLSxROWS: /data/m.nxs has no positions"):
+    with pytest.raises(Refused, match=r"--start needs --grid COLSxROWS: /data/m\.nxs has no positions"):
         choose_grid(wishes(start="top-right"), master(12))
 
 
 def test_a_grid_of_another_size_names_both_numbers() -> None:
-    with pytest.raises(Refused, match="grid 5x3 has 15 cells, but /data/m.nxs has 12 frames"):
+    with pytest.raises(Refused, match=r"grid 5x3 has 15 cells, but /data/m\.nxs has 12 frames"):
         choose_grid(wishes(grid="5x3", snaked=True), master(12))

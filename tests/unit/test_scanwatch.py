@@ -126,6 +126,15 @@ def test_an_aborted_run_ends_when_all_writers_have_closed() -> None:
     assert reasons[-1] == "m_000003.h5 does not exist"
 
 
+def test_a_slow_scan_is_not_over_while_its_next_file_is_to_come() -> None:
+    watch = ScanWatch(timeouts=TimeOuts(progress=300))
+    watch.observe(described(20, exposure=8.0), 0.0)
+    watch.observe(on_disk(0, range(10)), 80.0)
+    assert watch.observe(writers(Writer.CLOSED, Writer.ABSENT), 80.0) == []
+    assert watch.observe(None, 239.0) == []
+    assert missing(watch.observe(None, 240.0)) == list(range(10, 20))
+
+
 def test_files_that_appear_complete_do_not_end_a_scan_whose_next_file_is_to_come() -> None:
     watch = ScanWatch()
     watch.observe(described(20, exposure=0.1), 0.0)
@@ -143,22 +152,6 @@ def test_reprocessing_waits_for_nothing_but_the_first_full_scan() -> None:
     assert missing(watch.observe(writers(Writer.WRITING), 0.1)) == [0, 2, 3]
 
 
-def test_what_is_on_record_is_not_announced_again() -> None:
-    watch = ScanWatch()
-    watch.observe(described(4), 0.0)
-    watch.resume(np.array([0, 2]))
-    assert ready(watch.observe(on_disk(0, [0, 1, 2, 3]), 1.0)) == [1, 3]
-    assert watch.ended is not None
-    assert watch.ended.seen == 4
-
-
-def test_a_run_that_is_all_on_record_ends_at_once() -> None:
-    watch = ScanWatch()
-    watch.observe(described(2), 0.0)
-    watch.resume(np.array([0, 1]))
-    assert ended(watch.observe(None, 0.0)) is not None
-
-
 def test_a_frame_given_back_is_announced_again_even_after_the_end() -> None:
     watch = ScanWatch()
     watch.observe(described(2), 0.0)
@@ -172,7 +165,7 @@ def test_a_frame_given_back_is_announced_again_even_after_the_end() -> None:
 
 
 def test_a_frame_given_back_and_not_found_again_is_missing() -> None:
-    watch = ScanWatch(timeouts=TimeOuts(grace=5))
+    watch = ScanWatch(timeouts=TimeOuts(look_again=5))
     watch.observe(described(2), 0.0)
     watch.observe(on_disk(0, [0, 1]), 1.0)
     watch.give_back(1, 2.0)

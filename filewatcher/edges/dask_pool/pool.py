@@ -36,6 +36,8 @@ DASK_SETTINGS = {
     "distributed.scheduler.allowed-failures": 0,
     "distributed.scheduler.worker-ttl": "30s",
     "distributed.scheduler.worker-saturation": 1.1,
+    # a worker runs its batches in the order in which they were handed out: so it is known which one it died over
+    "distributed.scheduler.work-stealing": False,
     # payloads kept for debugging, graphs kept for the dashboard: a daemon's memory must not grow with them
     "distributed.admin.low-level-log-length": 10,
     "distributed.diagnostics.computations.max-history": 5,
@@ -50,6 +52,9 @@ DASK_SETTINGS = {
         "HDF5_USE_FILE_LOCKING": "FALSE",
     },
 }
+
+GATHER = 0.1
+"""Seconds in which all that a dead worker had comes back."""
 
 START_LIMIT = 120.0
 """Seconds for the workers to come up."""
@@ -71,7 +76,9 @@ class DaskPool:
         self._client: Client | None = None
         self._starting: asyncio.Task[None] | None = None
         self._sequence = itertools.count()
+        self._order = itertools.count()
         self._batches_out = 0
+        self._lost: dict[str, list[tuple[int, Batch]]] = {}
         self._collecting: set[asyncio.Task[None]] = set()
         self._ended: asyncio.Queue[BatchEnded | BatchLost] = asyncio.Queue()
 
@@ -108,6 +115,8 @@ class DaskPool:
             )
             self._client = await Client(self._cluster, asynchronous=True, set_as_default=False)
         except (OSError, RuntimeError, TimeoutError) as error:
+            if self._cluster is not None:
+                await self._cluster.close()  # type: ignore[misc]  # awaitable, because it is asynchronous
             raise Unreachable(f"{self.workers} local Dask workers did not start: {error}") from error
 
     async def arm(self, job: Job) -> None:
@@ -122,6 +131,8 @@ class DaskPool:
             await asyncio.gather(*warm)
         except (AnalysisError, ParameterError) as error:
             raise Broken(f"the {job.engine} engine cannot analyse this collection: {error}") from error
+        except FutureCancelledError as error:
+            raise Unreachable(f"the Dask scheduler went away while workers were armed: {error}") from error
         except KilledWorker as error:
             raise Unreachable(
                 f"a worker died while it built the {job.engine} engine: is there enough memory?"
@@ -131,7 +142,7 @@ class DaskPool:
         """Hand out a batch; it comes back by `ended`."""
         places = [(f.path, f.offset, f.size, f.filter_mask) for f in batch.frames]
         future = self._task(worker.analyse, job, _plain(batch.frames[0].layout), places, self._frame_timeout)
-        task = asyncio.create_task(self._collect(future, batch))
+        task = asyncio.create_task(self._collect(future, batch, next(self._order)))
         self._batches_out += 1
         self._collecting.add(task)
         task.add_done_callback(self._collecting.discard)
@@ -162,20 +173,33 @@ class DaskPool:
         key = (function.__name__, next(self._sequence))
         return self._client.submit(function, *args, key=key, pure=False, workers=workers, allow_other_workers=False)
 
-    async def _collect(self, future: Future[Any], batch: Batch) -> None:
+    async def _collect(self, future: Future[Any], batch: Batch, order: int) -> None:
         try:
             answers, seconds = await future
             outcomes = tuple(_outcome(*one) for one in zip(batch.frames, batch.attempts, answers, strict=True))
             self._came_back(BatchEnded(batch, outcomes, seconds))
-        except KilledWorker:
-            reason = f"its worker died: a crash, lack of memory, or longer than {self._frame_timeout:g} s"
-            self._came_back(BatchLost(batch, reason, blameless=False))
+        except KilledWorker as error:
+            self._worker_died(error.last_worker.address, order, batch)
         except FutureCancelledError as error:
             self._came_back(BatchLost(batch, f"the scheduler lost it: {error}", blameless=True))
         except Exception as error:  # noqa: BLE001  the boundary of a batch: whatever it is, the collection goes on
             self._came_back(BatchLost(batch, f"{type(error).__name__}: {error}", blameless=False))
         finally:
             future.release()
+
+    def _worker_died(self, address: str, order: int, batch: Batch) -> None:
+        """Gather what was lost with a worker; Dask blames all of it, also what was only waiting there."""
+        if address not in self._lost:
+            asyncio.get_running_loop().call_later(GATHER, self._judge, address)
+        self._lost.setdefault(address, []).append((order, batch))
+
+    def _judge(self, address: str) -> None:
+        """The oldest batch was the one that ran."""
+        oldest, *waiting = [batch for _, batch in sorted(self._lost.pop(address), key=lambda lost: lost[0])]
+        reason = f"its worker died: a crash, lack of memory, or longer than {self._frame_timeout:g} s"
+        self._came_back(BatchLost(oldest, reason, blameless=False))
+        for batch in waiting:
+            self._came_back(BatchLost(batch, "it was waiting at a worker that died", blameless=True))
 
     def _came_back(self, what: BatchEnded | BatchLost) -> None:
         self._batches_out -= 1
