@@ -185,7 +185,7 @@ def test_a_phil_file_sets_what_it_says(tmp_path: Path) -> None:
          "pixels; write d_min=... among the parameters instead")),
         ("spotfinder.filter.border = 5",
          "spotfinder.filter.border was changed, but we have no such parameter; take it out"),
-        ("spotfinder.filtre.d_min = 2", "neither dials.find_spots nor we have a parameter spotfinder.filtre.d_min"),
+        ("spotfinder.filtre.d_min = 2", "neither dials.find_spots nor we have a parameter spotfinder.filtre.d_min; take it out"),
         ("spotfinder.threshold.dispersion.gain = 0", "gain=0.0: allowed is a number above 0, or none"),
         ("spotfinder.threshold.dispersion.global_threshold = Auto",
          "global_threshold=auto: allowed is a number from 0 up"),
