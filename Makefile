@@ -1,9 +1,10 @@
 # Two commands do everything on a fresh Debian 12: `make demo` and `make test`.
 # `make env PYTHON=...` builds .venv on another Python that has DIALS (conda, a module).
 PYTHON ?= /usr/bin/python3
+SECONDS ?= 3600
 RUN = .venv/bin/
 
-.PHONY: env demo test lint acceptance clean
+.PHONY: env demo test lint acceptance bench soak clean
 env: .venv/.ready
 .venv/.ready: setup.cfg pyproject.toml tools/make-env
 	tools/make-env $(PYTHON)
@@ -19,6 +20,12 @@ lint: env
 
 acceptance: env
 	$(RUN)python benchmarks/acceptance.py
+
+bench: env
+	$(RUN)python benchmarks/watch.py --check --page docs/reference/benchmarks-watch.rst
+
+soak: env
+	$(RUN)python benchmarks/soak.py --seconds $(SECONDS)
 
 clean:
 	rm -rf .venv build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

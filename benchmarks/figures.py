@@ -1,0 +1,109 @@
+"""Figures of processes and of lists of numbers: what /proc says, percentiles, the machine in words."""
+
+from __future__ import annotations
+
+import os
+import platform
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import ArrayLike
+
+TICK = os.sysconf("SC_CLK_TCK")
+PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+def spread(values: ArrayLike, scale: float = 1.0) -> dict[str, float]:
+    """Median, 99th percentile and maximum, each times `scale`; NaN for nothing."""
+    numbers = np.asarray(values, float) * scale
+    if not len(numbers):
+        return {"p50": float("nan"), "p99": float("nan"), "max": float("nan")}
+    p50, p99 = np.percentile(numbers, [50, 99])
+    return {"p50": float(p50), "p99": float(p99), "max": float(numbers.max())}
+
+
+def cpu_seconds(pid: int) -> float:
+    """CPU time of all threads of a process so far, seconds; NaN if it has gone.
+
+    ``schedstat`` counts nanoseconds (Linux: Documentation/scheduler/sched-stats.rst); where the kernel is built
+    without it, ``stat`` counts ticks of usually 10 ms (proc(5)).
+    """
+    try:
+        tasks = list(Path(f"/proc/{pid}/task").iterdir())
+        return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) * 1e-9
+    except (FileNotFoundError, ProcessLookupError):
+        pass
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return float("nan")
+    return (int(fields[11]) + int(fields[12])) / TICK
+
+
+def resident_mib(pid: int | str = "self") -> float:
+    """Resident memory, MiB; NaN if the process has gone."""
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE / 2**20
+    except (FileNotFoundError, ProcessLookupError):
+        return float("nan")
+
+
+def descriptors() -> list[str]:
+    """What this process has open: the targets of its descriptors, sorted, without the numbers of pipes and sockets."""
+    found = []
+    for link in Path("/proc/self/fd").iterdir():
+        try:
+            found.append(str(link.readlink()).partition(":[")[0])
+        except FileNotFoundError:  # the one that lists the folder
+            continue
+    return sorted(found)
+
+
+def reads_and_waits(pid: int) -> tuple[int, int]:
+    """How often a process has called read and its kin, and how often its main thread has gone to sleep (proc(5))."""
+    reads = _field(Path(f"/proc/{pid}/io"), "syscr:")
+    return reads, _field(Path(f"/proc/{pid}/status"), "voluntary_ctxt_switches:")
+
+
+def _field(path: Path, name: str) -> int:
+    return next(int(line.split()[1]) for line in path.read_text().splitlines() if line.startswith(name))
+
+
+def machine(folder: Path) -> dict[str, Any]:
+    """What it was measured on: no host name, no user."""
+    import h5py  # noqa: PLC0415  not in the processes that only want the other functions
+
+    models = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
+    return {
+        "cpu": models[0].partition(":")[2].strip() if models else platform.machine(),
+        "cores": os.cpu_count(),
+        "kernel": platform.release(),
+        "file-system": file_system(folder),
+        "python": platform.python_version(),
+        "h5py": h5py.version.version,
+        "hdf5": h5py.version.hdf5_version,
+        "load-before": round(os.getloadavg()[0], 1),
+    }
+
+
+def file_system(folder: Path) -> str:
+    """Type of the file system that a folder is on, from /proc/self/mountinfo (proc(5)): fields 5 and, after -, 1."""
+    best, kind = "", "unknown"
+    for line in Path("/proc/self/mountinfo").read_text().splitlines():
+        words = line.split()
+        mount = words[4]
+        inside = mount == "/" or f"{folder.resolve()}/".startswith(f"{mount}/")
+        if inside and len(mount) >= len(best):
+            best, kind = mount, words[words.index("-") + 1]
+    return kind
+
+
+def ratio(ours: Sequence[float], alone: Sequence[float]) -> dict[str, float]:
+    """Ratio of paired figures, one pair per round: median, and the smallest and largest as its spread."""
+    each = np.asarray(ours) / np.asarray(alone)
+    return {"median": float(np.median(each)), "min": float(each.min()), "max": float(each.max())}

@@ -1,0 +1,178 @@
+"""The figures of `watch` in words: lines for a terminal, a page for the documentation."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+Figures = dict[str, Any]
+"""As `watch` prints them with --json."""
+
+INTRODUCTION = """\
+Written by ``benchmarks/watch.py`` from its own figures; repeat it with ``make bench``. A writer like Odin's (SWMR, one
+chunk per frame, flushed after every frame) records in processes of its own, and the watcher runs as in the product."""
+
+LATE = """\
+*Late*: from the return of the writer's flush to the announcement by ``ScanWatch``. *CPU*: of the child that reads HDF5
+and of its parent together. *Growth*: CPU per frame in the last tenth of the frames by that in the first."""
+
+
+def sentence(figures: Figures) -> str:
+    """One recording in one line."""
+    late = figures["latency-ms"]
+    return (
+        f"{figures['name']}: {figures['announced']} of {figures['frames']} frames at {figures['reached-hz']:g} Hz, "
+        f"visible -> announced p50 {late['p50']:.1f} p99 {late['p99']:.1f} max {late['max']:.1f} ms, "
+        f"CPU per frame {figures.get('child-us')} us child + {figures.get('parent-us')} us parent, "
+        f"x{figures.get('growth')} from first to last tenth, {100 * figures.get('share-of-core', 0):.1f} % of a core"
+    )
+
+
+def verdict(target: Figures) -> str:
+    """One target in one line."""
+    word = "met   " if target["met"] else "MISSED"
+    value, limit = _number(target["value"]), _number(target["limit"])
+    return f"{word} {target['case']}: {target['what']} {value} (target {limit})"
+
+
+def harm_sentences(result: Figures) -> list[str]:
+    """What readers do to the writer, a line each."""
+    lines = []
+    for reader in ("nobody", "filewatcher", "usual"):
+        flush, files = result["flushes"][reader], result["creations"][reader]
+        lines.append(
+            f"writer with {reader}: flush p50 {flush['flush-us']['p50']:.1f} p99 {flush['flush-us']['p99']:.1f} us"
+            f"{_ratio(flush)}; create p50 {files['create-us']['p50']:.0f} us{_ratio(files)}, "
+            f"{files['failed']} of {result['creations']['files']} creations failed"
+        )
+    return lines
+
+
+def _ratio(figures: Figures) -> str:
+    if "median-by-alone" not in figures:
+        return ""
+    of = figures["median-by-alone"]
+    return f" (median x{of['median']:.3f} of alone, {of['min']:.3f} to {of['max']:.3f} over the rounds)"
+
+
+def page(result: Figures) -> str:
+    """The page ``docs/reference/benchmarks-watch.rst``, whole."""
+    parts = [
+        _title("The watcher, measured"),
+        INTRODUCTION,
+        _where(result),
+        _title("How late, at what cost", "-"),
+        LATE,
+        _watch_table(result["watch"]),
+        _compared(result["watch"]),
+        _calls(result["system-calls"]),
+        _title("What a reader does to the writer", "-"),
+        _rounds(result),
+        _harm_table(result),
+        _why(result["creations"]),
+        _title("Targets", "-"),
+        _targets(result["targets"]),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _where(result: Figures) -> str:
+    on = result["machine"]
+    return (
+        f"Measured {'quickly (--quick) ' if result['quick'] else ''}on {on['cpu']}, {on['cores']} cores, files on "
+        f"{on['file-system']}, Linux {on['kernel']}, Python {on['python']}, h5py {on['h5py']} with HDF5 {on['hdf5']}; "
+        f"load average before the start {on['load-before']}. Writers, watcher and bench share these cores."
+    )
+
+
+def _calls(calls: Figures) -> str:
+    return f"System calls of the child per poll at 1 kHz ({calls['by']}): {_number(calls['per-poll'])}."
+
+
+def _rounds(result: Figures) -> str:
+    flushes = result["flushes"]
+    return (
+        f"Flush: one recording of {flushes['frames']} frames at {_number(flushes['rate-hz'])} Hz by 4 writers, "
+        f"{flushes['rounds']} rounds with each reader in turn. Create: {result['creations']['files']} files with each "
+        "reader, one right after the other. *Usual* is a reader with HDF5's default file locks that opens a file as "
+        "soon as it exists and refreshes for every frame. Ratios are medians over the rounds, with the smallest and "
+        "the largest."
+    )
+
+
+def _targets(targets: Sequence[Figures]) -> str:
+    rows = [
+        (t["case"], t["what"], _number(t["value"]), _number(t["limit"]), "met" if t["met"] else "**missed**")
+        for t in targets
+    ]
+    return _table(("recording", "what", "value", "target", ""), rows)
+
+
+def _watch_table(watched: Sequence[Figures]) -> str:
+    rows = []
+    for one in watched:
+        late = one["latency-ms"]
+        rows.append((
+            one["name"], f"{one['frames']} / {one['files']}", _number(one["reached-hz"]),
+            *(f"{late[key]:.1f}" for key in ("p50", "p99", "max")),
+            _number(one.get("child-us", 0) + one.get("parent-us", 0)), _number(one.get("growth", 0)),
+            f"{100 * one.get('share-of-core', 0):.1f} %",
+        ))  # fmt: skip
+    heads = ("recording", "frames / files", "Hz", "late p50, ms", "p99", "max", "CPU per frame, us", "growth", "core")
+    return _table(heads, rows)
+
+
+def _compared(watched: Sequence[Figures]) -> str:
+    read = sum(one.get("frames-compared", 0) for one in watched)
+    wrong = sum(len(one.get("wrong-bytes", ())) for one in watched)
+    return f"{read} frames were read the moment they were announced and compared with what was written: {wrong} wrong."
+
+
+def _harm_table(result: Figures) -> str:
+    rows = []
+    for reader in ("nobody", "filewatcher", "usual"):
+        flush, files = result["flushes"][reader], result["creations"][reader]
+        rows.append((
+            reader, f"{flush['flush-us']['p50']:.1f}", f"{flush['flush-us']['p99']:.1f}",
+            _short(flush.get("median-by-alone")), _short(flush.get("p99-by-alone")),
+            f"{files['create-us']['p50']:.0f}", f"{files['create-us']['p99']:.0f}",
+            _short(files.get("median-by-alone")), f"{files['failed']}",
+        ))  # fmt: skip
+    heads = (
+        "reader",
+        "flush p50, us",
+        "p99",
+        "p50 / alone",
+        "p99 / alone",
+        "create p50, us",
+        "p99",
+        "/ alone",
+        "failed",
+    )
+    return _table(heads, rows)
+
+
+def _short(of: dict[str, float] | None) -> str:
+    return "" if of is None else f"{of['median']:.2f} ({of['min']:.2f}-{of['max']:.2f})"
+
+
+def _why(creations: Figures) -> str:
+    why = creations["usual"]["why"]
+    return f"What the writer was told with the usual reader: *{why.replace('*', ' ')}*" if why else ""
+
+
+def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [".. list-table::", "   :header-rows: 1", ""]
+    for row in (heads, *rows):
+        lines += [f"   {'* -' if i == 0 else '  -'} {cell}".rstrip() for i, cell in enumerate(row)]
+    return "\n".join(lines)
+
+
+def _title(text: str, line: str = "=") -> str:
+    return f"{text}\n{line * len(text)}"
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"

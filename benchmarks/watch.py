@@ -1,0 +1,152 @@
+"""How late, how dear and how harmless the watcher is: `make bench`, or ``python benchmarks/watch.py --help``.
+
+A writer like Odin's records in processes of its own; `SwmrObserver` and `ScanWatch` watch as in the product.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import harm
+import page
+from cost import Case, measure, system_calls
+from figures import machine
+from odin_writer import Recording
+
+HARMLESS = 1.05
+"""Median flush with us by that of the writer alone, at most."""
+MICROSECONDS = 50.0
+"""CPU per frame in one file of 100,000, at most (DESIGN, section 7)."""
+
+
+def cases(folder: Path, *, quick: bool) -> list[Case]:
+    """What is recorded; `quick`: a tenth of it, less of the long ones."""
+    less = 10 if quick else 1
+    small = (2_000, 4_000)
+    long = 20_000 if quick else 100_000
+
+    def one(frames: int, rate: float, **more: Any) -> Recording:
+        return Recording(folder, frames, rate, **more)
+
+    found = [
+        Case("280 Hz, one writer", one(2_800 // less * 2, 280.0, payload=(10_000, 20_000))),
+        Case("1 kHz, 4 writers", one(20_000 // less, 1000.0, writers=4), p99_ms=10.0, share=0.05, check_bytes=False),
+        Case("4 kHz, 2 writers, bytes compared", one(200_000 // less // 2 * 2, 4000.0, writers=2), check_bytes=True),
+        Case("8 kHz, 4 writers", one(100_000 // less, 8000.0, writers=4, payload=small), p99_ms=25.0, growth=1.5),
+        Case("5 kHz, one file", one(long, 5000.0, per_file=long, payload=small), p99_ms=25.0, growth=1.5),
+        Case(
+            "5 kHz, one unlimited file",
+            one(long, 5000.0, per_file=long, payload=small, growing=True),
+            p99_ms=50.0,
+            growth=1.5,
+        ),
+    ]
+    if not quick:
+        million = one(1_000_000, 8000.0, writers=4, payload=(100, 300))
+        found.append(Case("a million frames", million, growth=1.5, memory_mib=8.0))
+    return found
+
+
+def run(folder: Path, *, quick: bool) -> dict[str, Any]:
+    """Measure everything; returns the figures as printed with --json."""
+    result: dict[str, Any] = {"machine": machine(folder), "quick": quick, "watch": []}
+    targets: list[dict[str, Any]] = []
+    _say(f"{result['machine']}")
+    for case in cases(folder, quick=quick):
+        figures = measure(case)
+        result["watch"].append(figures)
+        _say(page.sentence(figures))
+        targets += _promised(case, figures)
+    result["system-calls"] = system_calls(Recording(folder, 1_000 if quick else 5_000, 1000.0))
+    _say(f"system calls of the child at 1 kHz: {result['system-calls']}")
+    scan = Recording(folder, 1_000 if quick else 5_000, 1000.0, writers=4, per_file=250 if quick else 1000)
+    result["flushes"] = harm.flushes(scan, 2 if quick else 7)
+    files = Recording(folder, 150 if quick else 600, math.inf, per_file=1, payload=(200, 400))
+    result["creations"] = harm.creations(files, 1 if quick else 5)
+    for line in page.harm_sentences(result):
+        _say(line)
+    result["targets"] = targets + _harmless(result)
+    return result
+
+
+def _promised(case: Case, figures: dict[str, Any]) -> list[dict[str, Any]]:
+    """The targets of one case, each with its value and whether it is met; a figure that is not there is not met."""
+    found = [_target(case.name, "frames seen", figures["announced"], figures["frames"], at_least=True)]
+    found.append(_target(case.name, "frames announced twice", figures["announced-twice"], 0))
+    if case.p99_ms is not None:
+        found.append(_target(case.name, "latency p99, ms", figures["latency-ms"]["p99"], case.p99_ms))
+    if case.share is not None:
+        found.append(_target(case.name, "share of a core", figures.get("share-of-core", math.nan), case.share))
+    if case.growth is not None:
+        found.append(_target(case.name, "CPU per frame, end / start", figures.get("growth", math.nan), case.growth))
+    if case.recording.blocks == 1 and case.growth is not None:
+        dear = max(figures.get("us-by-tenth", [math.nan]))
+        found.append(_target(case.name, "CPU per frame at its worst, us", dear, MICROSECONDS))
+    if case.memory_mib is not None:
+        for who in ("child-mib", "parent-mib"):
+            by_tenth = figures[who]
+            found.append(_target(case.name, f"growth of {who}", by_tenth[-1] - by_tenth[2], case.memory_mib))
+    if case.check_bytes:
+        found.append(
+            _target(case.name, "frames compared", figures["frames-compared"], figures["frames"], at_least=True)
+        )
+        found.append(_target(case.name, "frames with wrong bytes", len(figures["wrong-bytes"]), 0))
+    return found
+
+
+def _harmless(result: dict[str, Any]) -> list[dict[str, Any]]:
+    ours, files = result["flushes"]["filewatcher"], result["creations"]["filewatcher"]
+    return [
+        _target("writer with us", "median flush / alone", ours["median-by-alone"]["median"], HARMLESS),
+        _target("writer with us", "failed creations", files["failed"] + ours["failed-creations"], 0),
+    ]
+
+
+def _target(case: str, what: str, value: float, limit: float, *, at_least: bool = False) -> dict[str, Any]:
+    met = value >= limit if at_least else value <= limit
+    return {"case": case, "what": what, "value": round(value, 3), "limit": limit, "met": bool(met)}
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def arguments() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="end within a minute")
+    parser.add_argument("--json", action="store_true", help="print all figures as one object, the last line")
+    parser.add_argument("--check", action="store_true", help="end with exit code 1 if a target is missed")
+    parser.add_argument("--page", type=Path, help="write the figures as a page of documentation (reStructuredText)")
+    parser.add_argument("--from", dest="source", type=Path, help="measure nothing: take the figures of this JSON file")
+    parser.add_argument("--folder", type=Path, help="where files are recorded (default: the temporary folder)")
+    return parser.parse_args()
+
+
+def main() -> int:
+    """Measure, print, write; returns the exit code."""
+    wanted = arguments()
+    os.environ.pop("HDF5_USE_FILE_LOCKING", None)
+    if wanted.source is not None:
+        result = json.loads(wanted.source.read_text().splitlines()[-1])
+    else:
+        with tempfile.TemporaryDirectory(prefix="filewatcher-bench-", dir=wanted.folder) as folder:
+            result = run(Path(folder), quick=wanted.quick)
+    for target in result["targets"]:
+        _say(page.verdict(target))
+    if wanted.page is not None:
+        wanted.page.write_text(page.page(result))
+    if wanted.json:
+        print(json.dumps(result))
+    return 1 if wanted.check and not all(target["met"] for target in result["targets"]) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,197 @@
+"""The watcher as the product runs it, in the bench's own process: `SwmrObserver` and `ScanWatch`, nothing between.
+
+What a worker would do (pread at once, compare) is done here where it is asked for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections import Counter
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+from figures import cpu_seconds, resident_mib
+
+from filewatcher.core.messages import FrameMissing, FrameReady
+from filewatcher.core.observations import DetectorRead
+from filewatcher.core.scanwatch import ScanWatch
+from filewatcher.edges.swmr import SwmrObserver
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from filewatcher.core.messages import ScanEnded
+    from filewatcher.core.observations import Observation
+    from filewatcher.core.scanwatch import TimeOuts
+
+TICK = 0.05
+"""Seconds after which the time itself is news, as in the daemon."""
+FILES_OPEN = 16
+"""Descriptors that `Bytes` keeps."""
+
+
+class Listener(Protocol):
+    """Who wants to be told while it runs."""
+
+    def armed(self) -> None:
+        """The master is understood, the geometry read: called once, the detector may start."""
+
+    def ready(self, frames: list[FrameReady]) -> None:
+        """These frames have just been announced."""
+
+    def tick(self, announced: int, child: int | None) -> None:
+        """About every `TICK` and after all news: so many frames have been announced; process id of the child."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Where it stood at one moment."""
+
+    announced: int
+    child: float
+    """CPU seconds of the child so far."""
+    parent: float
+    """CPU seconds of this process so far."""
+    child_mib: float
+    parent_mib: float
+
+
+@dataclass
+class Watched:
+    """What was seen of one collection."""
+
+    announced_at: NDArray[np.float64]
+    """CLOCK_MONOTONIC, seconds, when each frame was announced; NaN = never. Shape (frames,)."""
+    announced: int = 0
+    """Frames announced."""
+    again: Counter[int] = field(default_factory=Counter)
+    """Frame -> how often it was announced, or called missing, after the first time."""
+    missing: dict[int, str] = field(default_factory=dict)
+    ended: ScanEnded | None = None
+    ended_at: float = 0.0
+    samples: list[Sample] = field(default_factory=list)
+    """At the first frame, then after each tenth of all."""
+    children: set[int] = field(default_factory=set)
+    """Process ids: more than one = it had to be restarted."""
+
+
+async def watch(
+    master: Path, frames: int, listener: Listener, timeouts: TimeOuts, *, channel: str | None = None
+) -> Watched:
+    """Watch a collection of so many frames to its end. Raises what the product raises."""
+    scan = ScanWatch(timeouts=timeouts, now=time.monotonic())
+    seen = Watched(np.full(frames, np.nan))
+    async with SwmrObserver(master, channel=channel, seen=scan.rows_seen) as observer:
+        pending = asyncio.create_task(observer.observe())
+        try:
+            while scan.ended is None:
+                await asyncio.wait({pending}, timeout=TICK)
+                news: list[Observation] = []
+                if pending.done():
+                    news = pending.result()
+                    pending = asyncio.create_task(observer.observe())
+                for item in [*news, None]:
+                    _take(seen, scan, item, listener)
+                if observer.pid is not None:
+                    seen.children.add(observer.pid)
+                    _sample(seen, observer.pid)
+                if any(isinstance(item, DetectorRead) for item in news) and len(seen.children) == 1:
+                    listener.armed()
+                listener.tick(seen.announced, observer.pid)
+        finally:
+            pending.cancel()
+            with suppress(asyncio.CancelledError):
+                await pending
+    seen.ended, seen.ended_at = scan.ended, time.monotonic()
+    return seen
+
+
+def _take(seen: Watched, scan: ScanWatch, item: Observation | None, listener: Listener) -> None:
+    events = scan.observe(item, time.monotonic())
+    now = time.monotonic()
+    ready = [event for event in events if isinstance(event, FrameReady)]
+    for event in ready:
+        if not np.isnan(seen.announced_at[event.frame]):
+            seen.again[event.frame] += 1
+        else:
+            seen.announced_at[event.frame] = now
+            seen.announced += 1
+    if ready:
+        listener.ready(ready)
+    for lost in [event for event in events if isinstance(event, FrameMissing)]:
+        if lost.frame in seen.missing:
+            seen.again[lost.frame] += 1
+        seen.missing[lost.frame] = lost.reason
+
+
+def _sample(seen: Watched, pid: int) -> None:
+    if seen.announced and seen.announced * 10 >= len(seen.samples) * len(seen.announced_at):
+        cpu = cpu_seconds(pid), time.process_time()
+        seen.samples.append(Sample(seen.announced, *cpu, resident_mib(pid), resident_mib()))
+
+
+class Bytes:
+    """Reads frames as workers do, each by one pread; keeps a few files open."""
+
+    def __init__(self) -> None:
+        self._open: dict[str, int] = {}
+
+    def read(self, frame: FrameReady) -> bytes:
+        """The stored bytes of a frame; shorter where the file is, none where it has been removed."""
+        handle = self._open.get(frame.path)
+        if handle is None:
+            while len(self._open) >= FILES_OPEN:
+                os.close(self._open.pop(next(iter(self._open))))
+            try:
+                handle = os.open(frame.path, os.O_RDONLY | os.O_CLOEXEC)
+            except FileNotFoundError:
+                return b""
+            self._open[frame.path] = handle
+        return os.pread(handle, frame.size, frame.offset)
+
+    def forget(self) -> None:
+        """Let go of all files."""
+        while self._open:
+            os.close(self._open.popitem()[1])
+
+
+@contextmanager
+def reading() -> Iterator[Bytes]:
+    """`Bytes` that leaves nothing open."""
+    files = Bytes()
+    try:
+        yield files
+    finally:
+        files.forget()
+
+
+class Quiet:
+    """A listener that starts the detector, checks frames where it is given a check, and keeps what was wrong."""
+
+    def __init__(self, start: Callable[[], None], check: Callable[[FrameReady], str] | None = None) -> None:
+        self.wrong: list[str] = []
+        self.checked = 0
+        self._start, self._check = start, check
+
+    def armed(self) -> None:
+        """Start the detector."""
+        self._start()
+
+    def ready(self, frames: list[FrameReady]) -> None:
+        """Check the bytes."""
+        if self._check is None:
+            return
+        for frame in frames:
+            self.checked += 1
+            if fault := self._check(frame):
+                self.wrong.append(f"frame {frame.frame}, announced in {frame.path} at {frame.offset}: {fault}")
+
+    def tick(self, announced: int, child: int | None) -> None:
+        """Nothing to be done."""
