@@ -76,6 +76,7 @@ class ScanWatch:
         self._exposure: float | None = None
         self._selected = np.zeros(0, bool)
         self._announced = np.zeros(0, bool)
+        self._left = 0  # selected and not announced: kept, not counted, for it is asked for after every word
         self._rows: dict[int, NDArray[np.bool_]] = {}
         self._given_back: dict[int, float] = {}
         self._writers = Writers((), was_writing=False, full_scan=False)
@@ -166,18 +167,20 @@ class ScanWatch:
         self._announced = announced
         self._selected = np.zeros(total, bool)
         self._selected[self._selection.frames(total)] = True
+        self._left = int(np.count_nonzero(self._selected & ~self._announced))
 
     def _new_frames(self, what: OnDisk, now: float) -> list[Event]:
         assert self.frame_map is not None
         self._mark_rows(what)
         which, frames = self.frame_map.frames_at(what.file, what.rows)
         new = self._selected[frames] & ~self._announced[frames]
-        again = np.isin(frames, list(self._given_back))
+        again = np.isin(frames, list(self._given_back)) if self._given_back else np.zeros(len(frames), bool)
         path = self.frame_map.files[what.file].path
         events: list[Event] = []
         for i, frame in zip(which[new | again].tolist(), frames[new | again].tolist(), strict=True):
             if self.ended is not None and frame not in self._given_back:
                 continue  # the scan is over: this frame was called missing
+            self._left -= not self._announced[frame]
             self._announced[frame] = True
             self._given_back.pop(frame, None)
             offset, size, mask = int(what.offsets[i]), int(what.sizes[i]), int(what.filter_masks[i])
@@ -205,7 +208,7 @@ class ScanWatch:
         """Why nothing more is to be waited for; None = there is."""
         if self.frame_map is not None:
             length_known = self._frames is not None or not self.frame_map.open_ended
-            if length_known and self._selected.any() and self._announced[self._selected].all():
+            if length_known and not self._left and self._selected.any():
                 return "complete"
             if reason := self._all_that_will_come(now):
                 return reason
