@@ -102,6 +102,7 @@ def _latency(seen: Watched, visible: np.ndarray[Any, np.dtype[np.float64]]) -> d
     return {
         # a frame may be announced before the writer's flush has returned: that is no negative latency, but none
         "latency-ms": spread(np.maximum(seen.announced_at[both] - visible[both], 0.0), 1e3),
+        "first-ms": round(float(np.nanmin(seen.announced_at) - visible[both].min()) * 1e3, 1) if both.any() else None,
         "announced": seen.announced,
         "announced-twice": len(seen.again),
         "missed": int(((visible > 0) & ~np.isfinite(seen.announced_at)).sum()),

@@ -25,6 +25,7 @@ def sentence(figures: Figures) -> str:
     return (
         f"{figures['name']}: {figures['announced']} of {figures['frames']} frames at {figures['reached-hz']:g} Hz, "
         f"visible -> announced p50 {late['p50']:.1f} p99 {late['p99']:.1f} max {late['max']:.1f} ms, "
+        f"the first one {figures['first-ms']} ms, "
         f"CPU per frame {figures.get('child-us')} us child + {figures.get('parent-us')} us parent, "
         f"x{figures.get('growth')} from first to last tenth, {100 * figures.get('share-of-core', 0):.1f} % of a core"
     )
