@@ -58,8 +58,7 @@ class Writers:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.kill()
-        _clear(self._processes, self._pipes)
+        self.end()
 
     @property
     def pids(self) -> list[int]:
@@ -90,6 +89,11 @@ class Writers:
         """As by kill -9."""
         for process in self._processes:
             process.kill()
+
+    def end(self) -> None:
+        """Leave no process and no pipe behind, whatever they were doing."""
+        self.kill()
+        _clear(self._processes, self._pipes)
 
 
 class UsualReader:

@@ -57,8 +57,7 @@ class Disturber(Quiet):
 
     def end(self) -> None:
         """Leave no writer behind."""
-        self.writers.kill()
-        self.writers.__exit__(None, None, None)
+        self.writers.end()
 
     def tick(self, announced: int, child: int | None) -> None:
         """Do what is due."""

@@ -117,13 +117,12 @@ def _take(seen: Watched, scan: ScanWatch, item: Observation | None, listener: Li
     events = scan.observe(item, time.monotonic())
     now = time.monotonic()
     ready = [event for event in events if isinstance(event, FrameReady)]
-    for event in ready:
-        if not np.isnan(seen.announced_at[event.frame]):
-            seen.again[event.frame] += 1
-        else:
-            seen.announced_at[event.frame] = now
-            seen.announced += 1
     if ready:
+        frames = np.array([event.frame for event in ready])
+        first = np.isnan(seen.announced_at[frames])
+        seen.announced_at[frames[first]] = now
+        seen.announced += int(np.count_nonzero(first))
+        seen.again.update(frames[~first].tolist())
         listener.ready(ready)
     for lost in [event for event in events if isinstance(event, FrameMissing)]:
         if lost.frame in seen.missing:

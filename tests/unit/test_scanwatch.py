@@ -64,6 +64,34 @@ def test_every_frame_is_announced_once_in_any_order_with_any_repeats(data: st.Da
     assert (end.expected, end.seen, end.reason) == (frames, frames, "complete")
 
 
+@given(st.integers(1, 30), st.sets(st.integers(0, 29)), st.sets(st.integers(0, 29)))
+def test_it_is_complete_with_the_last_frame_whatever_was_on_record_or_given_back(
+    frames: int, recorded: set[int], again: set[int]
+) -> None:
+    watch = ScanWatch()
+    watch.resume(np.array(sorted(recorded), np.int64))  # before anything is known: of no effect
+    watch.observe(described(frames), 0.0)
+    watch.resume(np.array(sorted(recorded), np.int64))
+    watch.observe(described(frames), 0.0)  # said again, as when a map has grown
+    left = sorted(set(range(frames)) - recorded)
+    for frame in left:
+        assert watch.ended is None
+        events = watch.observe(on_disk(*_place(frame)), 1.0)
+        assert ready(events) == [frame]
+        assert (ended(events) is not None) == (frame == left[-1])
+        if frame in again:
+            watch.give_back(frame, 1.0)
+            assert ready(watch.observe(on_disk(*_place(frame)), 1.0)) == [frame]
+    if not left:
+        watch.observe(None, 1.0)
+    assert watch.ended is not None
+    assert (watch.ended.reason, watch.ended.seen) == ("complete", frames)
+
+
+def _place(frame: int) -> tuple[int, list[int]]:
+    return frame // 10, [frame % 10]
+
+
 @given(st.integers(1, 40), st.sets(st.integers(0, 39)), st.sampled_from(["every", "every-3", "select-5"]))
 def test_in_the_end_every_selected_frame_was_ready_or_is_missing(frames: int, written: set[int], pattern: str) -> None:
     watch = ScanWatch(selection=Selection(pattern), timeouts=TimeOuts(first=3, progress=2))

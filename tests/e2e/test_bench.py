@@ -1,0 +1,58 @@
+"""The bench measures what it says: tiny recordings, facts only; its times are for `make bench`."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import docutils.core
+import pytest
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+
+
+@pytest.fixture(autouse=True)
+def bench(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    monkeypatch.delenv("HDF5_USE_FILE_LOCKING", raising=False)  # the bench does that for all its processes
+
+
+@pytest.mark.parametrize("growing", [False, True])
+def test_a_recording_is_watched_and_every_frame_compared(tmp_path: Path, growing: bool) -> None:
+    import cost  # noqa: PLC0415  only reachable from here on
+    from odin_writer import Recording  # noqa: PLC0415
+
+    recording = Recording(tmp_path, 600, 2000.0, writers=2, per_file=100, growing=growing)
+    figures = cost.measure(cost.Case("tiny", recording, check_bytes=True))
+    assert (figures["frames"], figures["files"], figures["announced"]) == (600, 6, 600)
+    assert (figures["announced-twice"], figures["missed"], figures["failed-creations"]) == (0, 0, 0)
+    assert (figures["frames-compared"], figures["wrong-bytes"]) == (600, [])
+    assert 0 <= figures["latency-ms"]["p50"] <= figures["latency-ms"]["p99"] <= figures["latency-ms"]["max"]
+    assert figures["child-us"] > 0
+    assert figures["parent-us"] > 0
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_readers_take_turns_and_get_all_frames(tmp_path: Path) -> None:
+    import harm  # noqa: PLC0415
+    import page  # noqa: PLC0415
+    from odin_writer import Recording  # noqa: PLC0415
+
+    flushes = harm.flushes(Recording(tmp_path, 200, 1000.0, per_file=100), rounds=1)
+    assert flushes["filewatcher"]["frames-read"] == [200]
+    assert flushes["filewatcher"]["failed-creations"] == 0
+    assert flushes["nobody"]["flush-us"]["p50"] > 0
+    creations = harm.creations(Recording(tmp_path, 20, math.inf, per_file=1), rounds=1)
+    assert creations["filewatcher"]["failed"] == 0
+    lines = page.harm_sentences({"flushes": flushes, "creations": creations})
+    assert [line.partition(":")[0] for line in lines] == [f"writer with {reader}" for reader in harm.READERS]
+
+
+def test_a_missed_target_is_called_missed_and_the_page_is_well_formed() -> None:
+    import page  # noqa: PLC0415
+
+    target = {"case": "1 kHz", "what": "latency p99, ms", "value": 12.0, "limit": 10.0, "met": False}
+    assert page.verdict(target) == "MISSED 1 kHz: latency p99, ms 12 (target 10)"
+    table = page._targets([target])
+    docutils.core.publish_doctree(table, settings_overrides={"report_level": 2, "halt_level": 2})
+    assert "**missed**" in table
