@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -88,7 +89,22 @@ def machine(folder: Path) -> dict[str, Any]:
         "h5py": h5py.version.version,
         "hdf5": h5py.version.hdf5_version,
         "load-before": round(os.getloadavg()[0], 1),
+        "commit": commit(),
     }
+
+
+def commit() -> str:
+    """Which filewatcher is measured: the commit of the imported one, with ``-dirty`` if files differ from it."""
+    import filewatcher  # noqa: PLC0415  not in the processes that only want the other functions
+
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=9"]
+    try:
+        said = subprocess.run(
+            command, cwd=Path(filewatcher.__file__).parent, capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):  # no git, or installed
+        return "unknown"
+    return said.stdout.strip()
 
 
 def file_system(folder: Path) -> str:

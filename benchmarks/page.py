@@ -84,7 +84,8 @@ def _where(result: Figures) -> str:
     return (
         f"Measured {'quickly (--quick) ' if result['quick'] else ''}on {on['cpu']}, {on['cores']} cores, files on "
         f"{on['file-system']}, Linux {on['kernel']}, Python {on['python']}, h5py {on['h5py']} with HDF5 {on['hdf5']}; "
-        f"load average before the start {on['load-before']}. Writers, watcher and bench share these cores."
+        f"load average before the start {on['load-before']}. filewatcher is at commit {on['commit']}. Writers, watcher "
+        "and bench share these cores."
     )
 
 
@@ -176,4 +177,4 @@ def _title(text: str, line: str = "=") -> str:
 
 
 def _number(value: float) -> str:
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
