@@ -56,6 +56,7 @@ def flushes(recording: Recording, rounds: int) -> dict[str, Any]:
             read[reader].append(got)
             failed[reader] += len(failures)
     figures: dict[str, Any] = {"rounds": rounds, "frames": recording.frames, "rate-hz": recording.rate}
+    figures["writers"] = recording.writers
     medians = {r: [float(np.median(s)) for s in took[r]] for r in READERS}
     tails = {r: [float(np.percentile(s, 99)) for s in took[r]] for r in READERS}
     for reader in READERS:

@@ -96,11 +96,11 @@ def _calls(calls: Figures) -> str:
 def _rounds(result: Figures) -> str:
     flushes = result["flushes"]
     return (
-        f"Flush: one recording of {flushes['frames']} frames at {_number(flushes['rate-hz'])} Hz by 4 writers, "
-        f"{flushes['rounds']} rounds with each reader in turn. Create: {result['creations']['files']} files with each "
-        "reader, one right after the other. *Usual* is a reader with HDF5's default file locks that opens a file as "
-        "soon as it exists and refreshes for every frame. Ratios are medians over the rounds, with the smallest and "
-        "the largest."
+        f"Flush: one recording of {flushes['frames']} frames at {_number(flushes['rate-hz'])} Hz (writers: "
+        f"{flushes['writers']}), {flushes['rounds']} rounds with each reader in turn. Create: "
+        f"{result['creations']['files']} files with each reader, one right after the other. *Usual* is a reader with "
+        "HDF5's default file locks that opens a file as soon as it exists and refreshes for every frame. Ratios are "
+        "medians over the rounds, with the smallest and the largest."
     )
 
 
