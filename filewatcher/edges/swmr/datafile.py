@@ -80,6 +80,11 @@ class ImageFile:
         return self._peek.size if self._peek is not None else 0
 
     @property
+    def coherent(self) -> bool:
+        """What its file system shows through an open handle is what is there; true while there is no file."""
+        return self._peek is None or self._peek.coherent
+
+    @property
     def started(self) -> bool:
         """Some of its frames have been seen."""
         return bool((self._seen & self._wanted).any())
@@ -216,6 +221,9 @@ class ImageFile:
         """Open the file or see what has been added; False = not now, and `problem` says why."""
         if self.state not in (Writer.WRITING, Writer.CLOSED):
             return False
+        if not self.coherent and self.state is Writer.WRITING:
+            self.close()
+            self._peek = peek(self.source.path)
         try:
             if self._storage is None:
                 self._open()

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from filewatcher.core.observations import Writer
 from filewatcher.errors import Broken, NotReady
+from filewatcher.mounts import file_system
 
 os.environ["HDF5_USE_FILE_LOCKING"] = "FALSE"  # before h5py is imported: libhdf5 reads it once
 
@@ -49,6 +50,8 @@ class Peek:
     """Consistency flags, from superblock 3 on; None = this version says nothing of its writer."""
     end: int
     """Bytes that the file should have, as its last close (or the start of SWMR) says."""
+    coherent: bool = True
+    """An open handle of it shows what others write; else it has to be peeked at and opened anew each time."""
 
     @property
     def writer(self) -> Writer:
@@ -68,6 +71,7 @@ class Peek:
 def peek(path: str) -> Peek | None:
     """Look at a file without libhdf5; None = there is no such file.
 
+    On a file system that is not coherent, whoever opens the file next sees what is there now.
     Layout: HDF5 File Format Specification, "Disk Format: Level 0A - Format Signature and Superblock".
     """
     try:
@@ -78,13 +82,27 @@ def peek(path: str) -> Peek | None:
         raise NotReady(f"{path} cannot be opened: {error.strerror}") from error
     try:
         status = os.fstat(handle)
+        coherent = _coherent(status.st_dev, os.path.dirname(path))  # noqa: PTH120  of a string that stays one
+        if not coherent:
+            # Opening makes most network file systems ask their server again, but not all (FUSE's kernel_cache).
+            os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_DONTNEED)
         head = os.pread(handle, 56, 0)
+        if not coherent:
+            # a read has changed the access time, so this asks the server, for the size too
+            status = os.fstat(handle)
     except OSError as error:
         raise NotReady(f"{path} cannot be read: {error.strerror}") from error
     finally:
         os.close(handle)
     version, flags, end = _superblock(head)
-    return Peek(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, version, flags, end)
+    return Peek(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, version, flags, end, coherent)
+
+
+@cache
+def _coherent(device: int, folder: str) -> bool:
+    """Whether the folder's file system shows everyone's writes at once; by device, for it may be mounted later."""
+    del device
+    return file_system(folder).coherent
 
 
 def _superblock(head: bytes) -> tuple[int | None, int | None, int]:

@@ -37,6 +37,8 @@ CHECK = 0.1
 """Seconds between checks of the writer of a file that is growing."""
 FASTEST = 0.003
 """Seconds between looks while frames come."""
+ELSEWHERE = 0.02
+"""Seconds between looks, at least, on a file system that is not coherent: each look asks its server."""
 SLOWEST = 0.05
 """Seconds between looks when none has come for a while..."""
 ASLEEP = 0.5
@@ -146,7 +148,8 @@ class Poller:
         """Seconds until the next call is worth while."""
         if not self._live:
             return 0.0 if self._said is None or self._again else ASLEEP
-        return float(max(0.0, min(self._wait, self._survey_at + SURVEY - now)))
+        soon = min(self._wait, self._survey_at + SURVEY - now)
+        return float(max(0.0 if all(file.coherent for file in self._files) else ELSEWHERE, soon))
 
     def close(self) -> None:
         """Let go of all files."""
