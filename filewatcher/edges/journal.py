@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 FILE = "journal.sqlite3"
 
+RETIRED = "superseded"
+"""In place of the age of its masters: no master is ever of this age, so the next run gets a journal of its own."""
+
 Row: TypeAlias = tuple[int, int, str, str, str]
 
 INSERT = """
@@ -111,6 +114,10 @@ class Journal:
     def complete(self, run: Run) -> None:
         """Note that every frame has ended, and how old the masters are now: a live one has grown since it was read."""
         self._set("complete", _age(run))
+
+    def retire(self) -> None:
+        """Never resume: the files are another collection's now, though the master may look the same."""
+        self._set("complete", RETIRED)
 
     def output(self) -> str | None:
         """Return the output folder of this run, if it has one."""

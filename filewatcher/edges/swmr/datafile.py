@@ -17,8 +17,10 @@ import numpy as np
 
 from filewatcher.core.observations import Writer
 from filewatcher.edges.swmr.libhdf5 import Peek, open_for_swmr, peek
-from filewatcher.edges.swmr.storage import Found, Storage, storage_of
-from filewatcher.errors import Broken, NotReady
+from filewatcher.edges.swmr.opening import images_of
+from filewatcher.edges.swmr.storage import Found, Storage
+from filewatcher.edges.swmr.witness import Witness
+from filewatcher.errors import NotReady
 
 if TYPE_CHECKING:
     import h5py
@@ -36,19 +38,22 @@ QUIET = 2.0
 """Seconds without change after which a file that says nothing of its writer (superblock < 3) counts as closed."""
 
 
-class Redirected(Exception):
-    """The dataset is a link into another file or virtual: its frames are elsewhere."""
-
-
 class ImageFile:
     """The rows of one data file.
 
     `wanted`: bitmap over the rows that hold a frame; others are never reported. `shape`: that of its images, where it
-    is known. `live`: it may still be written.
+    is known. `live`: it may still be written. `inode`: of the file in which an earlier process has seen frames.
+    Raises `Rewritten` whenever it notices that another collection is written to its name.
     """
 
     def __init__(
-        self, source: DataFile, wanted: NDArray[np.bool_], shape: tuple[int, int] | None = None, *, live: bool = True
+        self,
+        source: DataFile,
+        wanted: NDArray[np.bool_],
+        shape: tuple[int, int] | None,
+        *,
+        live: bool,
+        inode: int | None,
     ) -> None:
         self.source = source
         self.state = Writer.ABSENT
@@ -66,6 +71,8 @@ class ImageFile:
         self._storage: Storage | None = None
         self._layout: ChunkLayout | None = None
         self._scanned: Peek | None = None
+        self._witness = Witness(source.path, inode)
+        self._doubt = False
 
     # ---- what is known
 
@@ -78,6 +85,11 @@ class ImageFile:
     def size(self) -> int:
         """Bytes when it was last checked."""
         return self._peek.size if self._peek is not None else 0
+
+    @property
+    def inode(self) -> int:
+        """Which file it was when it was last checked; 0 = none."""
+        return self._peek.inode if self._peek is not None else 0
 
     @property
     def coherent(self) -> bool:
@@ -125,16 +137,17 @@ class ImageFile:
 
     def check(self, now: float) -> None:
         """See what has become of the file and its writer; another file of its name is opened anew."""
+        before, state = self._peek, self.state
         try:
-            seen = peek(self.source.path)
+            seen = self._peek_again()
         except NotReady as error:
             self.close()
             self.state, self.problem = Writer.OPENING, str(error)
             return
-        before, self._peek = self._peek, seen
         if seen is None:
             self.close()
-            self.state, self.problem = Writer.ABSENT, ""
+            self.state = Writer.ABSENT
+            self.problem = f"{self.source.path} has disappeared: frames had been seen in it" if self.started else ""
             return
         if before is not None and (before.identity != seen.identity or seen.size < before.size):
             self.close()
@@ -143,9 +156,13 @@ class ImageFile:
         self.state = seen.writer
         if self.state is Writer.CLOSED and seen.flags is None and self._live and now - self._changed_at < QUIET:
             self.state = Writer.WRITING
+        self._doubt = self._doubt or (state is Writer.CLOSED and self.state is not Writer.CLOSED)
         if self.state is Writer.OPENING:
             self.close()
-            self.problem = f"{self.source.path} is not a whole HDF5 file yet"
+            self.problem = f"{self.source.path} {seen.problem}"
+        elif self._doubt and self.complete:
+            self._ready()
+            self.close()
         elif self._storage is not None:
             self.problem = ""
 
@@ -187,6 +204,8 @@ class ImageFile:
             return Found(())
         assert self._storage is not None
         try:
+            if self.started and self._live:
+                self._witness.compare(self._storage)
             found = self._storage.all_of(self._wanted & ~self._seen)
         except (OSError, RuntimeError) as error:
             self._lose(error)
@@ -205,6 +224,8 @@ class ImageFile:
     # ---- how
 
     def _mark(self, found: Found) -> Found:
+        if len(found) and self._peek is not None:
+            self._witness.note(found, self._peek.inode)
         self._seen[found.rows] = True
         self._last = max(self._last, int(found.rows.max(initial=-1)))
         missing = np.flatnonzero((self._wanted & ~self._seen)[self._next :])
@@ -221,11 +242,10 @@ class ImageFile:
         """Open the file or see what has been added; False = not now, and `problem` says why."""
         if self.state not in (Writer.WRITING, Writer.CLOSED):
             return False
-        if not self.coherent and self.state is Writer.WRITING:
-            self.close()
-            self._peek = peek(self.source.path)
         try:
-            if self._storage is None:
+            if not self.coherent and (self.state is Writer.WRITING or self._scanned != self._peek):
+                self._open_past_the_cache()
+            elif self._storage is None:
                 self._open()
             elif self.state is Writer.WRITING or self._scanned != self._peek:
                 self._storage.id.refresh()
@@ -241,28 +261,24 @@ class ImageFile:
         # without chunks all space is there from the start, and nothing says which images are
         return self._storage.start is None or self.state is Writer.CLOSED or not self._live
 
+    def _peek_again(self) -> Peek | None:
+        self._peek = peek(self.source.path)
+        if self._peek is not None and self.started and self._live:
+            self._witness.check(self._peek)
+        return self._peek
+
+    def _open_past_the_cache(self) -> None:
+        """See what is on the server now: a peek makes this machine forget what it remembers of the file."""
+        self.close()
+        if self._peek_again() is None:
+            raise NotReady(f"{self.source.path} does not exist")
+        self._open()
+
     def _open(self) -> None:
-        path, name = self.source.path, self.source.dataset
-        self._file = open_for_swmr(path)
-        group, _, leaf = name.rpartition("/")
-        if name not in self._file:
-            kind = self._file.get(group or "/", getlink=False)
-            if kind is not None and leaf in kind:
-                raise Redirected(f"{path}:{name}")
-            raise NotReady(f"{path} has no {name}")
-        dataset = self._file[name]
-        if dataset.file.filename != self._file.filename or dataset.is_virtual:
-            raise Redirected(f"{path}:{name}")
-        self._storage = storage_of(dataset, self.source.channel)
+        self._file = open_for_swmr(self.source.path)
+        growing = self._live and self.state is Writer.WRITING
+        self._storage = images_of(self._file, self.source, self._shape, growing=growing)
         self._layout = self._storage.layout
-        if self._shape not in (None, self._layout.shape):
-            raise Broken(
-                f"{path}:{name} has images of {self._layout.shape} pixels, the master's have {self._shape}: its "
-                "mapping cuts them apart, and only whole images can be handed out"
-            )
-        if self._storage.early and self._live and self.state is Writer.WRITING:
-            raise Broken(
-                f"{path}:{name} was created with all of its space allocated (H5D_ALLOC_TIME_EARLY), so nobody can see "
-                "which images are written before it is closed: have the writer use the default, or analyse it then "
-                "with filewatcher reprocess"
-            )
+        if self.started and self._live:
+            self._witness.compare(self._storage)
+            self._doubt = False

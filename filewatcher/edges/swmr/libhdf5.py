@@ -63,6 +63,22 @@ class Peek:
         return Writer.CLOSED if self.size >= self.end else Writer.OPENING
 
     @property
+    def problem(self) -> str:
+        """Why a file that is `OPENING` cannot be read, for a sentence that begins with its name."""
+        if self.size == 0:
+            return "is empty: its writer has created it and written nothing yet"
+        if self.superblock is None:
+            return f"is not a whole HDF5 file ({self.size} bytes): its writer has only just begun, or it is none"
+        if self.flags is not None and self.flags & SWMR_WRITER == WRITER:
+            return (
+                "is held by a writer that lets nobody read it yet: it can be read once SWMR is started or it is closed"
+            )
+        return (
+            f"has {self.size} of the {self.end} bytes that it should have: a copy that is not finished or was cut off, "
+            "or a writer without SWMR holds it"
+        )
+
+    @property
     def identity(self) -> tuple[int, int]:
         """Device and inode."""
         return self.device, self.inode

@@ -88,7 +88,7 @@ def _files(described: Described, news: Sequence[Observation]) -> tuple[Inspected
     for number, source in enumerate(frame_map.files):
         frames = np.flatnonzero(frame_map.file == number)
         state = writers.states[number] if writers is not None and number < len(writers.states) else None
-        problems = writers.problems if writers is not None else ()
+        problems = dict(writers.problems) if writers is not None else {}
         files.append(
             InspectedFile(
                 path=source.path,
@@ -98,7 +98,7 @@ def _files(described: Described, news: Sequence[Observation]) -> tuple[Inspected
                 frames=len(frames),
                 first_frame=int(frames[0]) if len(frames) else None,
                 frames_now=int(on_disk[number]),
-                problem=next((text for text in problems if source.path in text), ""),
+                problem=problems.get(number, ""),
             )
         )
     return tuple(files)
