@@ -127,6 +127,7 @@ class ImageFile:
         """These rows (bitmap) need not be reported."""
         n = min(len(seen), len(self._seen))
         self._seen[:n] |= seen[:n]
+        self._witness.know(np.flatnonzero(seen))
 
     def forget(self, row: int) -> None:
         """Report a row again."""
@@ -163,20 +164,15 @@ class ImageFile:
         elif self._doubt and self.complete:
             self._ready()
             self.close()
-        elif self._storage is not None:
-            self.problem = ""
 
     def look(self) -> Found:
         """Report what is new near the first row that is still missing; cheap."""
-        found = Found(())
         if self.complete or not self._ready():
-            return found
+            return Found(())
         assert self._storage is not None
         try:
             rows = self._new_rows(self._storage)
-            if not len(rows):
-                return found
-            found = self._storage.locate(rows)
+            found = self._storage.locate(rows) if len(rows) else Found(())
         except (OSError, RuntimeError) as error:
             self._lose(error)
             return Found(())
@@ -224,6 +220,7 @@ class ImageFile:
     # ---- how
 
     def _mark(self, found: Found) -> Found:
+        found = self._within(found)
         if len(found) and self._peek is not None:
             self._witness.note(found, self._peek.inode)
         self._seen[found.rows] = True
@@ -233,6 +230,22 @@ class ImageFile:
         if self.complete:
             self.close()
         return found
+
+    def _within(self, found: Found) -> Found:
+        """Those whose bytes are in the file: a torn entry, or a copy without its end, may point beyond."""
+        if self._peek is None or len(found.within(self._peek.size)) == len(found):
+            return found
+        try:
+            now = self._peek_again()
+        except NotReady:
+            now = None
+        inside = found.within(now.size if now is not None else 0)
+        if outside := len(found) - len(inside):
+            self.problem = (
+                f"{self.source.path} lists {outside} frames beyond its end, at {self.size} bytes: a copy that is not "
+                "finished or was cut off"
+            )
+        return inside
 
     def _lose(self, error: Exception) -> None:
         self.close()
@@ -251,7 +264,8 @@ class ImageFile:
                 self._storage.id.refresh()
         except NotReady as error:
             self.close()
-            self.problem = str(error)
+            old = self._live and self._peek is not None and self._peek.flags is None
+            self.problem = f"{error}{'; a writer without SWMR may still hold it' if old else ''}"
             return False
         except (OSError, RuntimeError, KeyError) as error:
             self._lose(error)

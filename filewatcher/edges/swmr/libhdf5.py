@@ -122,9 +122,11 @@ def _coherent(device: int, folder: str) -> bool:
 
 
 def _superblock(head: bytes) -> tuple[int | None, int | None, int]:
-    if len(head) < 56 or not head.startswith(SIGNATURE):
+    if len(head) < 48 or not head.startswith(SIGNATURE):
         return None, None, 0
     version = head[8]
+    if version < 2 and len(head) < 56:
+        return None, None, 0
     if version >= 2:
         (end,) = struct.unpack_from("<Q", head, 28) if head[9] == 8 else (0,)
         return version, head[11] if version >= 3 else None, end

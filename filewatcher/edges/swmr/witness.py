@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from filewatcher.edges.swmr.libhdf5 import Peek
     from filewatcher.edges.swmr.storage import Found, Storage
 
@@ -28,15 +30,19 @@ class Witness:
         self._inode = inode
         self._end = 0
         self._first: tuple[int, int, int] | None = None
-        self._last: int | None = None
+        self._rows: tuple[int, ...] = ()
 
     def note(self, found: Found, inode: int) -> None:
         """These frames are about to be reported, from a file of this inode."""
         self._inode = inode
         self._end = max(self._end, int((found.offsets + found.sizes).max()))
-        self._last = int(found.rows[-1])
+        self._rows = (*self._rows[:1], int(found.rows[-1]))
         if self._first is None:
             self._first = (int(found.rows[0]), int(found.offsets[0]), int(found.sizes[0]))
+
+    def know(self, rows: NDArray[np.int64]) -> None:
+        """An earlier process has reported these rows (ascending), wherever they were."""
+        self._rows = (int(rows[0]), int(rows[-1])) if len(rows) else ()
 
     def check(self, seen: Peek) -> None:
         """Hold it against what stat says now. Raises `Rewritten`."""
@@ -50,9 +56,7 @@ class Witness:
 
     def compare(self, storage: Storage) -> None:
         """Hold it against the chunk index: the frames seen must be where they were. Raises `Rewritten`."""
-        rows = [row for row in (self._last, self._first[0] if self._first is not None else None) if row is not None]
-        there = [row for row in rows if row < storage.rows and len(storage.stored(np.array([row])))]
-        if there != rows:
+        if not all(row < storage.rows and len(storage.stored(np.array([row]))) for row in self._rows):
             raise Rewritten(f"{self._path} was begun anew: frames that were seen in it are gone")
         if self._first is None:
             return
