@@ -18,6 +18,7 @@ from filewatcher.core.collector import Collector
 from filewatcher.core.messages import FrameFailed, FrameMissing, FrameReady, Outcome, Recorded, State, place_of
 from filewatcher.core.observations import Described, DetectorRead, MasterBlocked, OnDisk, Superseded, Writers
 from filewatcher.core.run import Finished, Job, Run
+from filewatcher.core.scanwatch import SUPERSEDED
 from filewatcher.core.troubles import Troubles
 from filewatcher.errors import Broken
 from filewatcher.ports import Progress
@@ -136,7 +137,7 @@ class CollectionLoop:
                 if isinstance(message, Described):
                     await self._open(message)
                 elif isinstance(message, Superseded):
-                    self._let_go()
+                    self._let_go(f"{message.problem}: {SUPERSEDED}")
 
     async def _take(self, ended: BatchEnded, now: float) -> None:
         self._in_flight -= 1
@@ -170,13 +171,12 @@ class CollectionLoop:
             self._recorded = {one.outcome.frame: one for one in recorded}
         self._collector.expect(len(described.frame_map))
 
-    def _let_go(self) -> None:
+    def _let_go(self, reason: str) -> None:
         """What is still to be read lies in files that another collection is written to: call it missing."""
-        assert self._watch.ended is not None
         self._superseded = True
         self._batcher.clear()
         waiting = self._watch.selected[self._waiting()].tolist()
-        self._record([FrameMissing(self._watch.scan, frame, self._watch.ended.reason) for frame in waiting])
+        self._record([FrameMissing(self._watch.scan, frame, reason) for frame in waiting])
 
     # ---- decide
 

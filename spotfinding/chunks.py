@@ -92,6 +92,8 @@ def read_chunk(chunk: Chunk, *, cached: bool = True) -> bytes:
             if not cached:
                 os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
             data = os.pread(descriptor, chunk.size, chunk.offset)
+            if len(data) < chunk.size and not cached:
+                os.fstat(descriptor)  # a read has changed the access time, so this asks the server, for the size too
             while len(data) < chunk.size:  # one call may give less: at most 2 GiB, or what has arrived
                 more = os.pread(descriptor, chunk.size - len(data), chunk.offset + len(data))
                 if not more:

@@ -68,6 +68,13 @@ def test_other_bytes_replace_what_is_on_record(reopen: Callable[[], JournalPort]
     assert list(reopen().recorded()) == [result(1, 8, "/data/m_1.h5:100+91"), result(2, 7)]
 
 
+def test_a_run_whose_files_are_anothers_is_never_resumed(reopen: Callable[[], JournalPort]) -> None:
+    journal = reopen()
+    asyncio.run(journal.add([result(1)]))
+    journal.retire()
+    assert list(reopen().recorded()) == []
+
+
 def test_another_run_has_another_journal(tmp_path: Path) -> None:
     one = Journal.open(tmp_path, RUN)
     other = Journal.open(tmp_path, replace(RUN, engine="native"))

@@ -20,7 +20,8 @@ from filewatcher.edges.journal import refuse_shared
 from filewatcher.edges.swmr import inspect_master
 from filewatcher.errors import Refused
 from filewatcher.mounts import file_system
-from filewatcher.testing.tinyfiles import write_data
+from filewatcher.testing.tinyfiles import IMAGE, image, write_data
+from spotfinding.chunks import Chunk, Decoder, Layout, read_chunk, read_frame
 from tests.edges.conftest import ROWS, Beamline
 
 if TYPE_CHECKING:
@@ -94,6 +95,24 @@ def test_all_frames_are_seen_where_a_naive_reader_sees_none(
         assert int(seen_by_it) == 0
 
     asyncio.run(story())
+
+
+def test_a_worker_reads_past_its_own_cache(tmp_path: Path, mount: Callable[..., Mount]) -> None:
+    """Not compressed, old zeros look like pixels; what lies beyond the size that is believed looks cut off."""
+    mounted = mount(tmp_path / "server", tmp_path / "client", *BELIEVES_ALL).place
+    there, here = tmp_path / "server" / "a.h5", str(mounted / "a.h5")
+    size = len(image(0).tobytes())
+    there.write_bytes(image(0).tobytes() + bytes(4096 - size))
+    decoder = Decoder(Layout(IMAGE, "<u2"))
+    assert (read_frame(Chunk(here, 0, size), decoder) == 0).all()
+    with there.open("r+b") as file:
+        file.seek(size)
+        file.write(image(7).tobytes())
+        file.seek(4096)
+        file.write(image(8).tobytes())
+    assert read_chunk(Chunk(here, size, size)) == bytes(size)  # what everyone else would take for a frame
+    for place, number in ((size, 7), (4096, 8)):
+        assert (read_frame(Chunk(here, place, size), decoder, patience=2.0) == number).all()
 
 
 def test_inspect_says_what_it_is_and_the_journal_refuses_it(tmp_path: Path, mount: Callable[..., Mount]) -> None:
