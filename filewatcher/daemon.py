@@ -123,6 +123,8 @@ class CollectionLoop:
         match message:
             case BatchEnded():
                 await self._take(message, now)
+            case BatchLost() if self._superseded:
+                self._in_flight -= 1  # its frames have been called missing
             case BatchLost():
                 self._in_flight -= 1
                 if message.blameless:
@@ -158,13 +160,8 @@ class CollectionLoop:
         """Find out which run this is, and what is on record of it."""
         self._described = described
         if self._journal is None:
-            self._run = Run(
-                (described.master,),
-                self._order.selection,
-                self._order.parameters,
-                self._order.engine,
-                self._order.channel,
-            )
+            order = self._order
+            self._run = Run((described.master,), order.selection, order.parameters, order.engine, order.channel)
             self._journal = self._open_journal(self._run, described)
             recorded = self._journal.recorded()
             self._listener.described(described, self._run, len(recorded))
