@@ -16,8 +16,10 @@ import numpy as np
 from filewatcher.core.batching import BatchEnded, Batcher, BatchLost, Unreadable
 from filewatcher.core.collector import Collector
 from filewatcher.core.messages import FrameFailed, FrameMissing, FrameReady, Outcome, Recorded, State, place_of
-from filewatcher.core.observations import Described, DetectorRead, OnDisk, Writers
+from filewatcher.core.observations import Described, DetectorRead, MasterBlocked, OnDisk, Superseded, Writers
 from filewatcher.core.run import Finished, Job, Run
+from filewatcher.core.scanwatch import SUPERSEDED
+from filewatcher.core.troubles import Troubles
 from filewatcher.errors import Broken
 from filewatcher.ports import Progress
 
@@ -72,6 +74,8 @@ class CollectionLoop:
         self._detector: Detector | None = None
         self._warnings: tuple[str, ...] = ()
         self._layouts: set[ChunkLayout] = set()
+        self._troubles = Troubles()
+        self._superseded = False
         self._warming: asyncio.Task[None] | None = None
         self._arming: asyncio.Task[None] | None = None
 
@@ -119,6 +123,8 @@ class CollectionLoop:
         match message:
             case BatchEnded():
                 await self._take(message, now)
+            case BatchLost() if self._superseded:
+                self._in_flight -= 1  # its frames have been called missing
             case BatchLost():
                 self._in_flight -= 1
                 if message.blameless:
@@ -128,10 +134,12 @@ class CollectionLoop:
             case DetectorRead():
                 self._detector = message.detector
                 self._warnings = message.warnings
-            case Described() | OnDisk() | Writers():
+            case Described() | MasterBlocked() | OnDisk() | Superseded() | Writers():
                 self._decide(message, now)
                 if isinstance(message, Described):
                     await self._open(message)
+                elif isinstance(message, Superseded):
+                    self._let_go(f"{message.problem}: {SUPERSEDED}")
 
     async def _take(self, ended: BatchEnded, now: float) -> None:
         self._in_flight -= 1
@@ -139,6 +147,8 @@ class CollectionLoop:
         for outcome in ended.outcomes:
             if not isinstance(outcome, Unreadable):
                 self._record([outcome])
+            elif self._superseded:
+                continue  # it has been called missing
             elif self._batcher.may_try_again(outcome.frame):
                 await self._observer.look_again(*self._watch.give_back(outcome.frame.frame, now))
             else:
@@ -150,18 +160,20 @@ class CollectionLoop:
         """Find out which run this is, and what is on record of it."""
         self._described = described
         if self._journal is None:
-            self._run = Run(
-                (described.master,),
-                self._order.selection,
-                self._order.parameters,
-                self._order.engine,
-                self._order.channel,
-            )
+            order = self._order
+            self._run = Run((described.master,), order.selection, order.parameters, order.engine, order.channel)
             self._journal = self._open_journal(self._run, described)
             recorded = self._journal.recorded()
             self._listener.described(described, self._run, len(recorded))
             self._recorded = {one.outcome.frame: one for one in recorded}
         self._collector.expect(len(described.frame_map))
+
+    def _let_go(self, reason: str) -> None:
+        """What is still to be read lies in files that another collection is written to: call it missing."""
+        self._superseded = True
+        self._batcher.clear()
+        waiting = self._watch.selected[self._waiting()].tolist()
+        self._record([FrameMissing(self._watch.scan, frame, reason) for frame in waiting])
 
     # ---- decide
 
@@ -215,6 +227,8 @@ class CollectionLoop:
                 self._in_flight += 1
                 self._pool.submit(self._journal.key, batch)
         counts = [self._collector.count(state) for state in (State.DONE, State.FAILED, State.MISSING)]
+        for problem in self._troubles.lasting(self._watch.problems, now):
+            self._listener.trouble(problem)
         self._listener.progress(Progress(self._watch.expected, self._watch.seen, *counts))
 
     def _warm_up(self, now: float) -> None:
@@ -258,7 +272,8 @@ class CollectionLoop:
     def _finish(self) -> Finished:
         assert self._watch.ended is not None
         if self._described is None or self._run is None or self._journal is None:
-            raise Broken(f"{self._order.master} did not come: {self._watch.ended.reason}")
+            problem = next(iter(self._watch.problems), f"{self._order.master} did not come")
+            raise Broken(f"{problem}: {self._watch.ended.reason}")
         if self._watch.ended.expected == 0:
             raise Broken(
                 f"{self._described.master.path}: not one frame to analyse ({self._watch.ended.reason}); "
@@ -268,8 +283,10 @@ class CollectionLoop:
             raise Broken(
                 f"{int(self._waiting().sum())} frames ended without an outcome: this is a fault of filewatcher"
             )
+        if self._superseded:
+            self._journal.retire()
         # images inside a master that is still open: it will change once more, so its age says nothing yet
-        if self._described.master.path not in self._watch.still_written:
+        elif self._described.master.path not in self._watch.still_written:
             self._journal.complete(self._run)
         return Finished(
             self._run,

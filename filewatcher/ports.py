@@ -69,6 +69,9 @@ class Journal(Protocol):
     def complete(self, run: Run) -> None:
         """Every frame has ended."""
 
+    def retire(self) -> None:
+        """Its files are another collection's now: never resume it."""
+
     def close(self) -> None:
         """Let go."""
 
@@ -98,6 +101,9 @@ class Listener(Protocol):
 
     def outcomes(self, outcomes: Sequence[Outcome]) -> None:
         """Frames have ended, and it is on record."""
+
+    def trouble(self, sentence: str) -> None:
+        """A file that is there cannot be read, for longer than it takes to create one; told once."""
 
     def progress(self, progress: Progress) -> None:
         """Called about every `TICK`."""

@@ -72,8 +72,8 @@ class Analysis:
         self._engine = _build(self.engine_name, detector, self.parameters)
         self._decoders: dict[Layout, Decoder] = {}
 
-    def __call__(self, chunk: Chunk, layout: Layout) -> Record:
-        """Analyse the image whose stored bytes are `chunk`.
+    def __call__(self, chunk: Chunk, layout: Layout, patience: float = 0.0) -> Record:
+        """Analyse the image whose stored bytes are `chunk`; `patience`: seconds, see `read_frame`.
 
         Raises `NotReadable` if the bytes are not whole (give the frame back, to be re-issued), else
         `AnalysisError`.
@@ -81,7 +81,7 @@ class Analysis:
         decoder = self._decoders.get(layout)
         if decoder is None:
             decoder = self._decoders.setdefault(layout, self._decoder(chunk.path, layout))
-        return self._engine.find(read_frame(chunk, decoder))
+        return self._engine.find(read_frame(chunk, decoder, patience=patience))
 
     def warm_up(self) -> None:
         """Run one blank image, so that the first real one is as fast as the others."""

@@ -8,6 +8,7 @@ doubt about the bytes is `NotReadable`, is tried again for a moment, and then go
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from dataclasses import dataclass
@@ -80,12 +81,19 @@ def unsupported(layout: Layout) -> str | None:
     return why_unsupported(layout.filters)
 
 
-def read_chunk(chunk: Chunk) -> bytes:
-    """Read the stored bytes of a chunk from a freshly opened file; `NotReadable` if they are not all there."""
+def read_chunk(chunk: Chunk, *, cached: bool = True) -> bytes:
+    """Read the stored bytes of a chunk from a freshly opened file; `NotReadable` if they are not all there.
+
+    `cached` False: not what this machine remembers of the file; on a network file system that may be old.
+    """
     try:
         descriptor = os.open(chunk.path, os.O_RDONLY | os.O_CLOEXEC)
         try:
+            if not cached:
+                os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
             data = os.pread(descriptor, chunk.size, chunk.offset)
+            if len(data) < chunk.size and not cached:
+                os.fstat(descriptor)  # a read has changed the access time, so this asks the server, for the size too
             while len(data) < chunk.size:  # one call may give less: at most 2 GiB, or what has arrived
                 more = os.pread(descriptor, chunk.size - len(data), chunk.offset + len(data))
                 if not more:
@@ -132,15 +140,23 @@ class Decoder:
 
 
 def read_frame(
-    chunk: Chunk, decoder: Decoder, *, attempts: int = 5, sleep: Callable[[float], None] = time.sleep
+    chunk: Chunk,
+    decoder: Decoder,
+    *,
+    attempts: int = 5,
+    patience: float = 0.0,
+    sleep: Callable[[float], None] = time.sleep,
 ) -> NDArray[np.generic]:
     """Read and decode one image, shape (slow, fast), with a few attempts 2 to 250 ms apart.
 
+    `patience`: seconds to try for, past this machine's cache, which may hide what another one has written: twice as
+    long as it does. 0 = a file system that is coherent.
     Raises `NotReadable`, naming file and place, when the last attempt failed: the caller gives the frame back.
     """
+    attempts += math.ceil(max(0.0, patience - sum(RETRY_DELAYS[: attempts - 1])) / RETRY_DELAYS[-1])
     for attempt in range(attempts):
         try:
-            return decoder.decode(read_chunk(chunk), chunk.filter_mask)
+            return decoder.decode(read_chunk(chunk, cached=not patience), chunk.filter_mask)
         except NotReadable as error:
             if attempt + 1 == attempts:
                 raise NotReadable(

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from filewatcher.core.grid import Grid
     from filewatcher.edges.swmr import Inspection
 
-Master = Annotated[Path, typer.Argument(help="NeXus or DECTRIS master file.")]
+Master = Annotated[Path, typer.Argument(readable=False, help="NeXus or DECTRIS master file.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
 
 
@@ -50,6 +50,8 @@ def _told(found: Inspection, grid: Grid | None) -> Iterator[tuple[str, str]]:
         yield "detector", f"{found.detector.name or 'unnamed'}, {found.distance:.2f} mm away"
         yield "wavelength", f"{found.detector.wavelength:.5f} angstrom"
     yield "exposure", "unknown" if found.exposure_time is None else f"{found.exposure_time:g} s per frame"
+    coherent = "coherent" if found.coherent else "not coherent: files are opened anew at each poll, every 20 ms"
+    yield "on", f"{found.file_system}, {coherent}"
     yield "grid", "none" if grid is None else _grid(grid)
     for file in found.files:
         problem = f": {file.problem}" if file.problem else ""

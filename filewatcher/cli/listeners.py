@@ -45,6 +45,11 @@ class Listeners:
         for listener in self._listeners:
             listener.outcomes(outcomes)
 
+    def trouble(self, sentence: str) -> None:
+        """A file cannot be read."""
+        for listener in self._listeners:
+            listener.trouble(sentence)
+
     def progress(self, progress: Progress) -> None:
         """Where the collection stands."""
         for listener in self._listeners:
@@ -77,6 +82,9 @@ class JsonLines:
         except OSError as error:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise Broken(f"standard output cannot be written: {error.strerror}; the same command resumes") from error
+
+    def trouble(self, sentence: str) -> None:
+        """Nothing: the lines of its frames will say it, if it stays."""
 
     def progress(self, progress: Progress) -> None:
         """Nothing."""
@@ -114,6 +122,10 @@ class Words:
     def outcomes(self, outcomes: Sequence[Outcome]) -> None:
         """Nothing: the numbers of `progress` say it."""
 
+    def trouble(self, sentence: str) -> None:
+        """Say what is in the way."""
+        self.say(f"warning: {sentence}")
+
     def progress(self, progress: Progress) -> None:
         """Show the counts."""
         now = time.monotonic()
@@ -148,6 +160,9 @@ class Stopwatch:
         if outcomes:
             self.times.setdefault("first_result_s", self._seconds())
             self._note("last_result_s")
+
+    def trouble(self, sentence: str) -> None:
+        """Nothing."""
 
     def progress(self, progress: Progress) -> None:
         """Note when the first and the last frame were seen."""

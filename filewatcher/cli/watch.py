@@ -13,7 +13,10 @@ from filewatcher.cli import interrupts
 from filewatcher.cli.wishes import Wishes
 from filewatcher.errors import Interrupted, Refused
 
-Master = Annotated[Path, typer.Argument(help="NeXus or DECTRIS master file; it need not exist yet for watch.")]
+# not readable yet is waited for, and said, like everything else that is not yet
+Master = Annotated[
+    Path, typer.Argument(readable=False, help="NeXus or DECTRIS master file; it need not exist yet for watch.")
+]
 Words = Annotated[
     list[str] | None, typer.Argument(metavar="[KEY=VALUE|FILE.phil]...", help="Spot finding parameters: d_max=40 ...")
 ]

@@ -102,6 +102,11 @@ class Batcher:
             (self._alone if self.attempts(frame) else self._ready).append(frame)
         self._arrivals.append((now, len(frames)))
 
+    def clear(self) -> None:
+        """Nothing that waits is to be handed out any more."""
+        self._ready.clear()
+        self._alone.clear()
+
     def took(self, seconds_per_frame: float) -> None:
         """Learn how long an analysis takes (the latest counts a fifth)."""
         old = self._seconds_per_frame

@@ -76,6 +76,8 @@ class OnDisk:
     filter_masks: NDArray[np.uint32]
     """Shape (n,)."""
     layout: ChunkLayout
+    inode: int = 0
+    """st_ino of the file that they are in: another file of its name would be another collection's."""
 
 
 class Writer(IntEnum):
@@ -100,9 +102,25 @@ class Writers:
     """At least one was seen while a SWMR writer held it open."""
     full_scan: bool = True
     """Every readable file has been scanned from first to last row since the state was read."""
-    problems: tuple[str, ...] = ()
-    """Why a file that is there cannot be read, in words; one entry per such file."""
+    problems: tuple[tuple[int, str], ...] = ()
+    """(index into `FrameMap.files`, why it cannot be read, in words), for each file that is there and cannot."""
 
 
-Observation: TypeAlias = Described | DetectorRead | OnDisk | Writers
-"""What the watcher's child process says, in any order but for `Described`, which comes first."""
+@dataclass(frozen=True, slots=True)
+class MasterBlocked:
+    """The master is there and cannot be read (yet); `Described` says that it can."""
+
+    problem: str
+    """Why, in words; empty = it is not there any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Superseded:
+    """Another collection is being written under the names of this one; nothing more is said of either."""
+
+    problem: str
+    """What has happened to which file, in words."""
+
+
+Observation: TypeAlias = Described | DetectorRead | MasterBlocked | OnDisk | Superseded | Writers
+"""What the watcher's child process says, in any order, but nothing of the files before `Described`."""

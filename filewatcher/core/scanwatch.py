@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from filewatcher.core.messages import Event, FrameMissing, FrameReady, ScanEnded
-from filewatcher.core.observations import Described, Observation, OnDisk, Writer, Writers
+from filewatcher.core.observations import Described, MasterBlocked, Observation, OnDisk, Superseded, Writer, Writers
 from filewatcher.core.selection import Selection
 from filewatcher.errors import Refused
 
@@ -47,6 +47,12 @@ class TimeOuts:
         if self.progress is not None:
             return self.progress
         return 60.0 if exposure is None else max(10.0, 20.0 * exposure)
+
+
+SUPERSEDED = (
+    "frames of two collections are not mixed, so this one ends here; for the new one start the same command again"
+)
+"""What is said of frames that had not come when another collection was begun under the same names."""
 
 
 class ScanWatch:
@@ -83,6 +89,7 @@ class ScanWatch:
         self._armed_at = now
         self._progress_at: float | None = None
         self._scanned_at = now
+        self._master_problem = ""
 
     # ---- what others may ask
 
@@ -108,6 +115,13 @@ class ScanWatch:
             return set()
         states = zip(self.frame_map.files, self._writers.states, strict=False)
         return {file.path for file, state in states if state is Writer.WRITING}
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What keeps files from being read now, in words: one sentence per file that is there and cannot be."""
+        if self.frame_map is None:
+            return (self._master_problem,) if self._master_problem else ()
+        return tuple(sentence for _, sentence in self._writers.problems)
 
     @property
     def looking_again(self) -> bool:
@@ -139,6 +153,11 @@ class ScanWatch:
             if what.states != self._writers.states:
                 self._scanned_at = now
             self._writers = what
+        elif isinstance(what, MasterBlocked):
+            self._master_problem = what.problem
+        elif isinstance(what, Superseded) and self.ended is None:
+            self._given_back.clear()
+            return [*events, *self._finish(f"{what.problem}: {SUPERSEDED}")]
         events += self._lost_again(now)
         if self.ended is None and (reason := self._end(now)):
             events += self._finish(reason)
@@ -246,15 +265,22 @@ class ScanWatch:
         return [*events, self.ended]
 
     def _why_missing(self, frame: int, reason: str) -> str:
+        if reason.endswith(SUPERSEDED):
+            return reason
+        what = self._what_keeps(frame)
+        return what if reason == NOT_WAITED and self.frame_map is not None else f"{what}: {reason}"
+
+    def _what_keeps(self, frame: int) -> str:
         if self.frame_map is None:
-            return f"the master never came: {reason}"
+            return self._master_problem or "the master never came"
         if frame >= len(self.frame_map) or (file := int(self.frame_map.file[frame])) < 0:
-            return f"no data file for it came: {reason}"
-        reason = "" if reason == NOT_WAITED else f": {reason}"
+            return "no data file for it came"
+        if problem := dict(self._writers.problems).get(file):
+            return problem
         name = self.frame_map.files[file].path.rpartition("/")[2]
         state = self._writers.states[file] if file < len(self._writers.states) else Writer.ABSENT
         if state is Writer.ABSENT:
-            return f"{name} does not exist{reason}"
+            return f"{name} does not exist"
         if state is Writer.OPENING:
-            return f"{name} cannot be read{reason}"
-        return f"not written in {name}{reason}"
+            return f"{name} cannot be read"
+        return f"not written in {name}"

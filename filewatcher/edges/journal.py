@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Self, TypeAlias
 
 from filewatcher.core.messages import FrameFailed, FrameResult, Recorded, Statistics
 from filewatcher.errors import Broken, Refused
+from filewatcher.mounts import file_system
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -27,10 +28,10 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
 
-SHARED_FILE_SYSTEMS = ("nfs", "cifs", "smb", "fuse", "gpfs", "lustre", "beegfs", "ceph", "9p", "afs")
-"""Where SQLite's write-ahead log does not work: it needs memory shared between processes (sqlite.org/wal.html)."""
-
 FILE = "journal.sqlite3"
+
+RETIRED = "superseded"
+"""In place of the age of its masters: no master is ever of this age, so the next run gets a journal of its own."""
 
 Row: TypeAlias = tuple[int, int, str, str, str]
 
@@ -114,6 +115,10 @@ class Journal:
         """Note that every frame has ended, and how old the masters are now: a live one has grown since it was read."""
         self._set("complete", _age(run))
 
+    def retire(self) -> None:
+        """Never resume: the files are another collection's now, though the master may look the same."""
+        self._set("complete", RETIRED)
+
     def output(self) -> str | None:
         """Return the output folder of this run, if it has one."""
         return self._about("output")
@@ -159,26 +164,16 @@ def _age(run: Run) -> str:
     return json.dumps(ages)
 
 
-def refuse_shared(folder: Path, shared: tuple[str, ...] = SHARED_FILE_SYSTEMS) -> None:
-    """Raise `Refused` where SQLite's journal would not be safe: on a file system that machines share."""
-    kind = file_system(folder)
-    if kind.startswith(shared):
-        raise Refused(f"{folder} is on {kind}, but the journal needs a local file system: set FILEWATCHER_STATE_DIR")
+def refuse_shared(folder: Path) -> None:
+    """Raise `Refused` where SQLite's journal would not be safe: on a file system that machines share.
 
-
-def file_system(path: Path) -> str:
-    """Return the type of the file system that holds a path, e.g. ``ext4`` (man 5 proc, mountinfo)."""
-    path = path.absolute()
-    while not path.exists():
-        path = path.parent
-    device = path.stat().st_dev
-    wanted = f"{os.major(device)}:{os.minor(device)}"
-    with Path("/proc/self/mountinfo").open(encoding="utf-8") as mounts:
-        for line in mounts:
-            fields = line.split()
-            if fields[2] == wanted:
-                return fields[fields.index("-") + 1]
-    return "unknown"
+    Its write-ahead log needs memory shared between processes (sqlite.org/wal.html).
+    """
+    held_by = file_system(folder)
+    if held_by.shared:
+        raise Refused(
+            f"{folder} is on {held_by.kind}, but the journal needs a local file system: set FILEWATCHER_STATE_DIR"
+        )
 
 
 def _lock(folder: Path) -> int:

@@ -120,6 +120,10 @@ class MemoryJournal:
         """Note it."""
         self.is_complete = True
 
+    def retire(self) -> None:
+        """Forget everything: the next one to open it begins another run."""
+        self._recorded.clear()
+
     def close(self) -> None:
         """Note it."""
         self.closed = True
@@ -131,6 +135,7 @@ class Recording:
     def __init__(self) -> None:
         self.runs: list[Run] = []
         self.frames: list[Outcome] = []
+        self.troubles: list[str] = []
         self.last: Progress | None = None
         self.told = asyncio.Event()
         """Set at every progress; whoever waits for one clears it."""
@@ -142,6 +147,10 @@ class Recording:
     def outcomes(self, outcomes: Sequence[Outcome]) -> None:
         """Remember them."""
         self.frames.extend(outcomes)
+
+    def trouble(self, sentence: str) -> None:
+        """Remember it."""
+        self.troubles.append(sentence)
 
     def progress(self, progress: Progress) -> None:
         """Remember the last one."""

@@ -34,13 +34,36 @@ class StepWriter:
         self._process.close()
         self._pipe.close()
 
-    def create(self, path: Path, rows: int, *, growing: bool = False, early: bool = False, swmr: bool = True) -> None:
-        """Create a data file with room for images; `early`: with all of its space allocated."""
-        self._do("create", str(path), rows, growing, early, swmr)
+    @property
+    def pid(self) -> int:
+        """Process id."""
+        assert self._process.pid is not None
+        return self._process.pid
+
+    def create(
+        self,
+        path: Path,
+        rows: int,
+        *,
+        growing: bool = False,
+        early: bool = False,
+        swmr: bool = True,
+        old: bool = False,
+        name: str = "data",
+    ) -> None:
+        """Create a data file with room for images; one of that name is cut to nothing and begun anew (``O_TRUNC``).
+
+        `early`: with all of its space allocated. `old`: as HDF5 1.6 would read it (superblock 0, no SWMR).
+        """
+        self._do("create", str(path), rows, growing, early, swmr and not old, old, name)
 
     def write(self, path: Path, row: int, number: int) -> None:
         """Write an image (see `tinyfiles`), and make it visible."""
         self._do("write", str(path), row, number)
+
+    def flush(self, path: Path) -> None:
+        """Have libhdf5 put all it holds back into the file."""
+        self._do("flush", str(path))
 
     def close(self, path: Path) -> None:
         """Close a data file."""
@@ -76,20 +99,24 @@ def _serve(pipe: Connection) -> None:
 class _Files:
     def __init__(self) -> None:
         self._open: dict[str, Any] = {}
+        self._names: dict[str, str] = {}
 
-    def create(self, path: str, rows: int, growing: bool, early: bool, swmr: bool) -> None:
+    def create(self, path: str, rows: int, growing: bool, early: bool, swmr: bool, old: bool, name: str) -> None:
         import h5py  # noqa: PLC0415  not in the process of the tests
 
         from filewatcher.testing.tinyfiles import IMAGE, LIBVER  # noqa: PLC0415
 
-        file = h5py.File(path, "w", libver=LIBVER, locking=False)
+        self._names[path] = name
+        file = h5py.File(path, "w", libver=("earliest", "v110") if old else LIBVER, locking=False)
         plist = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
         plist.set_chunk((1, *IMAGE))
         if early:
             plist.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
         top = (h5py.h5s.UNLIMITED if growing else rows, *IMAGE)
         space = h5py.h5s.create_simple((rows, *IMAGE), top)
-        h5py.h5d.create(file.id, b"data", h5py.h5t.STD_U16LE, space, plist)
+        parent, _, leaf = name.rpartition("/")
+        group = file.require_group(parent or "/")
+        h5py.h5d.create(group.id, leaf.encode(), h5py.h5t.STD_U16LE, space, plist)
         if swmr:
             file.swmr_mode = True
         self._open[path] = file
@@ -97,11 +124,15 @@ class _Files:
     def write(self, path: str, row: int, number: int) -> None:
         from filewatcher.testing.tinyfiles import image  # noqa: PLC0415
 
-        images = self._open[path]["data"]
+        images = self._open[path][self._names[path]]
         if row >= len(images):
             images.resize(row + 1, axis=0)
         images.id.write_direct_chunk((row, 0, 0), image(number).tobytes())
-        images.id.flush()
+        if self._open[path].swmr_mode:
+            images.id.flush()
+
+    def flush(self, path: str) -> None:
+        self._open[path].flush()
 
     def close(self, path: str) -> None:
         self._open.pop(path).close()

@@ -6,7 +6,6 @@ import asyncio
 import subprocess
 import sys
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,13 +14,13 @@ from filewatcher.core.messages import FrameFailed, FrameResult, Recorded, Statis
 from filewatcher.core.observations import MasterFile
 from filewatcher.core.run import Run
 from filewatcher.core.selection import Selection
-from filewatcher.edges import journal as journals
 from filewatcher.edges.journal import Journal
 from filewatcher.errors import Broken, Refused
 from filewatcher.testing.fakes import MemoryJournal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from filewatcher.ports import Journal as JournalPort
 
@@ -67,6 +66,13 @@ def test_other_bytes_replace_what_is_on_record(reopen: Callable[[], JournalPort]
     asyncio.run(reopen().add([result(1, 7), result(2, 7)]))
     asyncio.run(reopen().add([result(1, 8, "/data/m_1.h5:100+91")]))
     assert list(reopen().recorded()) == [result(1, 8, "/data/m_1.h5:100+91"), result(2, 7)]
+
+
+def test_a_run_whose_files_are_anothers_is_never_resumed(reopen: Callable[[], JournalPort]) -> None:
+    journal = reopen()
+    asyncio.run(journal.add([result(1)]))
+    journal.retire()
+    assert list(reopen().recorded()) == []
 
 
 def test_another_run_has_another_journal(tmp_path: Path) -> None:
@@ -128,9 +134,3 @@ def test_a_state_directory_that_cannot_be_made_is_refused(tmp_path: Path) -> Non
     (tmp_path / "file").touch()
     with pytest.raises(Refused, match="FILEWATCHER_STATE_DIR"):
         Journal.open(tmp_path / "file", RUN)
-
-
-def test_the_file_system_is_known() -> None:
-    assert journals.file_system(Path("/proc")) == "proc"
-    with pytest.raises(Refused, match="is on proc"):
-        journals.refuse_shared(Path("/proc"), shared=("proc",))

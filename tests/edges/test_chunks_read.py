@@ -79,3 +79,11 @@ def test_a_frame_that_does_not_come_is_given_back(stored: tuple[Chunk, Decoder, 
 def test_a_file_that_is_not_there_is_not_readable(tmp_path: Path) -> None:
     with pytest.raises(NotReadable, match="No such file or directory"):
         read_chunk(Chunk(str(tmp_path / "absent.h5"), 0, 10))
+
+
+def test_a_worker_with_patience_tries_for_as_long(stored: tuple[Chunk, Decoder, NDArray[Any]]) -> None:
+    chunk, decoder, _ = stored
+    waited: list[float] = []
+    with pytest.raises(NotReadable, match=r"read 12 times"):
+        read_frame(Chunk(chunk.path, 1000, 10), decoder, patience=2.0, sleep=waited.append)
+    assert 2.0 <= sum(waited) < 2.0 + RETRY_DELAYS[-1]

@@ -123,7 +123,7 @@ def test_errors_name_the_file_and_the_way_out(tmp_path: Path) -> None:
         write_metadata(file, 3)
     assert "has no images" in error(tmp_path / "empty.h5")
     (tmp_path / "text.h5").write_text("no HDF5" * 100)
-    assert "is not a whole HDF5 file" in error(tmp_path / "text.h5")
+    assert "is not an HDF5 file: give the master" in error(tmp_path / "text.h5")
     with h5py.File(tmp_path / "gap.h5", "w") as file:
         write_metadata(file, 3)
         write_virtual(file, "entry/data/data", (3, 4, 6), [((0, 1, 1, 2), "a.h5", "data", (0, 1, 1, 2))])

@@ -15,7 +15,7 @@ import h5py
 import numpy as np
 import pytest
 
-from filewatcher.core.observations import Described, DetectorRead, OnDisk, Writer, Writers
+from filewatcher.core.observations import Described, DetectorRead, MasterBlocked, OnDisk, Writer, Writers
 from filewatcher.edges.swmr import SwmrObserver, observer
 from filewatcher.edges.swmr.reader import MasterReader
 from filewatcher.edges.swmr.request import Request
@@ -179,7 +179,9 @@ def test_a_file_without_swmr_is_waited_for(tmp_path: Path, writer: StepWriter) -
         writer.write(a, 0, 0)
         async with watching(write_master(tmp_path)) as watch:
             await watch.until(lambda: watch.writers.states == (Writer.OPENING, Writer.ABSENT))
-            assert "a.h5" in watch.writers.problems[0]
+            ((file, sentence),) = watch.writers.problems
+            assert file == 0
+            assert "a.h5" in sentence
             writer.close(a)
             await watch.until(lambda: watch.rows.get(0) == [0])
             await watch.until(lambda: watch.writers.states[0] is Writer.CLOSED)
@@ -226,7 +228,7 @@ def test_a_master_that_comes_bit_by_bit(tmp_path: Path) -> None:
             master.write_bytes(part)
         for _ in range(3):
             now += 1.0
-            assert reader.step(now) == []
+            assert all(isinstance(item, MasterBlocked) for item in reader.step(now))
     master.write_bytes(whole)
     assert reader.step(now + 1) == []  # whole, but it may still be changed
     os.utime(master)
@@ -240,7 +242,9 @@ def test_a_master_without_images_is_given_up_once_it_rests(tmp_path: Path) -> No
     with h5py.File(master, "w", libver=LIBVER) as file:
         write_metadata(file, 3)
     reader = MasterReader(Request(str(master)))
-    assert reader.step(0.0) == []
+    (blocked,) = reader.step(0.0)
+    assert isinstance(blocked, MasterBlocked)
+    assert "has no images" in blocked.problem
     assert reader.step(2.0) == []
     os.utime(master)  # somebody is still at it
     assert reader.step(4.0) == []

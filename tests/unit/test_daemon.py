@@ -23,7 +23,16 @@ from filewatcher.core.messages import (
     State,
     Statistics,
 )
-from filewatcher.core.observations import Described, DetectorRead, MasterFile, OnDisk, Writer, Writers
+from filewatcher.core.observations import (
+    Described,
+    DetectorRead,
+    MasterBlocked,
+    MasterFile,
+    OnDisk,
+    Superseded,
+    Writer,
+    Writers,
+)
 from filewatcher.core.run import Finished, Order
 from filewatcher.core.scanwatch import ScanWatch, TimeOuts
 from filewatcher.core.selection import Selection
@@ -292,3 +301,34 @@ def test_an_edge_that_fails_ends_the_loop() -> None:
 
     with pytest.raises(Broken, match="holds no images"):
         asyncio.run(Case(observer=Failing()).run())
+
+
+def test_frames_of_a_superseded_collection_are_not_read_any_more() -> None:
+    """Their bytes may be the other one's: nothing is handed out, nothing is looked for again, the run never resumes."""
+
+    async def story() -> None:
+        case = Case(lambda frame, attempts: found(frame, attempts) if frame.frame == 0 else Unreadable(frame, "torn"))
+        case.observer.say(described(4), DetectorRead(DETECTOR), on_disk([0, 1]))
+        case.observer.on_look_again = lambda _file, _row: case.observer.say(
+            Superseded("m_1.h5 was replaced"), on_disk([1])
+        )
+        finished = await case.run()
+        assert finished.results.states.tolist() == [State.DONE, *[State.MISSING] * 3]
+        reasons = {o.reason for o in case.listener.frames if isinstance(o, FrameMissing)}
+        assert len(reasons) == 1
+        assert reasons.pop().startswith("m_1.h5 was replaced: frames of two collections are not mixed")
+        assert not case.journal.is_complete
+        assert list(case.journal.recorded()) == []
+
+    asyncio.run(story())
+
+
+def test_what_keeps_blocking_a_file_is_told_once() -> None:
+    async def story() -> None:
+        case = Case(seconds_per_look=1.0, timeouts=TimeOuts(first=20.0))
+        case.observer.say(MasterBlocked("m.nxs is empty"))
+        with pytest.raises(Broken, match=r"^m\.nxs is empty: no frame came within 20 s"):
+            await case.run()
+        assert case.listener.troubles == ["m.nxs is empty"]
+
+    asyncio.run(story())

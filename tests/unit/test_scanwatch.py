@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from filewatcher.core.framemap import DataFile, FrameMap
 from filewatcher.core.messages import ChunkLayout, Event, FrameMissing, FrameReady, ScanEnded
-from filewatcher.core.observations import Described, MasterFile, OnDisk, Writer, Writers
-from filewatcher.core.scanwatch import ScanWatch, TimeOuts
+from filewatcher.core.observations import Described, MasterBlocked, MasterFile, OnDisk, Superseded, Writer, Writers
+from filewatcher.core.scanwatch import SUPERSEDED, ScanWatch, TimeOuts
 from filewatcher.core.selection import Selection
 from filewatcher.errors import Refused
 
@@ -241,3 +241,29 @@ def test_a_master_that_never_comes_leaves_the_expected_frames_missing() -> None:
     events = watch.observe(None, 2.0)
     assert missing(events) == [0, 1, 2]
     assert watch.expected == 3
+
+
+def test_another_collection_under_its_names_ends_it() -> None:
+    watch = ScanWatch()
+    watch.observe(described(4), 0.0)
+    watch.observe(on_disk(0, [0, 1]), 1.0)
+    watch.give_back(1, 1.0)
+    events = watch.observe(Superseded("m_000001.h5 was replaced"), 2.0)
+    assert missing(events) == [2, 3]
+    assert ended(events) == ScanEnded(0, 4, 2, f"m_000001.h5 was replaced: {SUPERSEDED}")
+    assert not watch.looking_again
+    assert watch.observe(on_disk(0, [0, 1, 2, 3]), 3.0) == []
+
+
+def test_what_blocks_a_file_is_the_reason_of_its_frames() -> None:
+    watch = ScanWatch(timeouts=TimeOuts(first=10.0))
+    watch.observe(MasterBlocked("m.nxs is empty"), 0.0)
+    assert list(watch.problems) == ["m.nxs is empty"]
+    watch.observe(described(20), 1.0)
+    assert list(watch.problems) == []
+    states = (Writer.OPENING, Writer.ABSENT)
+    watch.observe(Writers(states, was_writing=False, problems=((0, "m_000001.h5 is cut off"),)), 2.0)
+    assert list(watch.problems) == ["m_000001.h5 is cut off"]
+    reasons = [e.reason for e in watch.observe(None, 11.0) if isinstance(e, FrameMissing)]
+    late = "no frame came within 10 s (--timeout-first)"
+    assert reasons == [f"m_000001.h5 is cut off: {late}"] * 10 + [f"m_000002.h5 does not exist: {late}"] * 10

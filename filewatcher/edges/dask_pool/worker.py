@@ -6,10 +6,12 @@ import os
 import threading
 import time
 from dataclasses import astuple
+from functools import cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from distributed import WorkerPlugin
 
+from filewatcher.mounts import file_system
 from spotfinding.analysis import Analysis
 from spotfinding.chunks import Chunk, Layout
 from spotfinding.detector import Detector
@@ -89,9 +91,19 @@ def _analysis(job: str) -> Analysis:
     return _analyses[job]
 
 
+@cache
+def _patience(folder: str) -> float:
+    """Seconds to wait for bytes that the watcher has seen: twice as long as this machine may believe an old size.
+
+    Asked on the worker: it may have mounted the data in another way than the watcher's machine.
+    """
+    return 2 * file_system(folder).attribute_timeout
+
+
 def _answer(analysis: Analysis, chunk: Chunk, layout: Layout) -> Answer:
     try:
-        return "done", (analysis.engine_name, *astuple(analysis(chunk, layout)))
+        record = analysis(chunk, layout, _patience(chunk.path.rpartition("/")[0]))
+        return "done", (analysis.engine_name, *astuple(record))
     except NotReadable as error:
         return "unreadable", str(error)
     except AnalysisError as error:

@@ -17,8 +17,10 @@ import numpy as np
 
 from filewatcher.core.observations import Writer
 from filewatcher.edges.swmr.libhdf5 import Peek, open_for_swmr, peek
-from filewatcher.edges.swmr.storage import Found, Storage, storage_of
-from filewatcher.errors import Broken, NotReady
+from filewatcher.edges.swmr.opening import images_of
+from filewatcher.edges.swmr.storage import Found, Storage
+from filewatcher.edges.swmr.witness import Witness
+from filewatcher.errors import NotReady
 
 if TYPE_CHECKING:
     import h5py
@@ -36,19 +38,22 @@ QUIET = 2.0
 """Seconds without change after which a file that says nothing of its writer (superblock < 3) counts as closed."""
 
 
-class Redirected(Exception):
-    """The dataset is a link into another file or virtual: its frames are elsewhere."""
-
-
 class ImageFile:
     """The rows of one data file.
 
     `wanted`: bitmap over the rows that hold a frame; others are never reported. `shape`: that of its images, where it
-    is known. `live`: it may still be written.
+    is known. `live`: it may still be written. `inode`: of the file in which an earlier process has seen frames.
+    Raises `Rewritten` whenever it notices that another collection is written to its name.
     """
 
     def __init__(
-        self, source: DataFile, wanted: NDArray[np.bool_], shape: tuple[int, int] | None = None, *, live: bool = True
+        self,
+        source: DataFile,
+        wanted: NDArray[np.bool_],
+        shape: tuple[int, int] | None,
+        *,
+        live: bool,
+        inode: int | None,
     ) -> None:
         self.source = source
         self.state = Writer.ABSENT
@@ -66,6 +71,8 @@ class ImageFile:
         self._storage: Storage | None = None
         self._layout: ChunkLayout | None = None
         self._scanned: Peek | None = None
+        self._witness = Witness(source.path, inode)
+        self._doubt = False
 
     # ---- what is known
 
@@ -78,6 +85,16 @@ class ImageFile:
     def size(self) -> int:
         """Bytes when it was last checked."""
         return self._peek.size if self._peek is not None else 0
+
+    @property
+    def inode(self) -> int:
+        """Which file it was when it was last checked; 0 = none."""
+        return self._peek.inode if self._peek is not None else 0
+
+    @property
+    def coherent(self) -> bool:
+        """What its file system shows through an open handle is what is there; true while there is no file."""
+        return self._peek is None or self._peek.coherent
 
     @property
     def started(self) -> bool:
@@ -110,6 +127,7 @@ class ImageFile:
         """These rows (bitmap) need not be reported."""
         n = min(len(seen), len(self._seen))
         self._seen[:n] |= seen[:n]
+        self._witness.know(np.flatnonzero(seen))
 
     def forget(self, row: int) -> None:
         """Report a row again."""
@@ -120,16 +138,17 @@ class ImageFile:
 
     def check(self, now: float) -> None:
         """See what has become of the file and its writer; another file of its name is opened anew."""
+        before, state = self._peek, self.state
         try:
-            seen = peek(self.source.path)
+            seen = self._peek_again()
         except NotReady as error:
             self.close()
             self.state, self.problem = Writer.OPENING, str(error)
             return
-        before, self._peek = self._peek, seen
         if seen is None:
             self.close()
-            self.state, self.problem = Writer.ABSENT, ""
+            self.state = Writer.ABSENT
+            self.problem = f"{self.source.path} has disappeared: frames had been seen in it" if self.started else ""
             return
         if before is not None and (before.identity != seen.identity or seen.size < before.size):
             self.close()
@@ -138,23 +157,22 @@ class ImageFile:
         self.state = seen.writer
         if self.state is Writer.CLOSED and seen.flags is None and self._live and now - self._changed_at < QUIET:
             self.state = Writer.WRITING
+        self._doubt = self._doubt or (state is Writer.CLOSED and self.state is not Writer.CLOSED)
         if self.state is Writer.OPENING:
             self.close()
-            self.problem = f"{self.source.path} is not a whole HDF5 file yet"
-        elif self._storage is not None:
-            self.problem = ""
+            self.problem = f"{self.source.path} {seen.problem}"
+        elif self._doubt and self.complete:
+            self._ready()
+            self.close()
 
     def look(self) -> Found:
         """Report what is new near the first row that is still missing; cheap."""
-        found = Found(())
         if self.complete or not self._ready():
-            return found
+            return Found(())
         assert self._storage is not None
         try:
             rows = self._new_rows(self._storage)
-            if not len(rows):
-                return found
-            found = self._storage.locate(rows)
+            found = self._storage.locate(rows) if len(rows) else Found(())
         except (OSError, RuntimeError) as error:
             self._lose(error)
             return Found(())
@@ -182,6 +200,8 @@ class ImageFile:
             return Found(())
         assert self._storage is not None
         try:
+            if self.started and self._live:
+                self._witness.compare(self._storage)
             found = self._storage.all_of(self._wanted & ~self._seen)
         except (OSError, RuntimeError) as error:
             self._lose(error)
@@ -200,6 +220,9 @@ class ImageFile:
     # ---- how
 
     def _mark(self, found: Found) -> Found:
+        found = self._within(found)
+        if len(found) and self._peek is not None:
+            self._witness.note(found, self._peek.inode)
         self._seen[found.rows] = True
         self._last = max(self._last, int(found.rows.max(initial=-1)))
         missing = np.flatnonzero((self._wanted & ~self._seen)[self._next :])
@@ -207,6 +230,22 @@ class ImageFile:
         if self.complete:
             self.close()
         return found
+
+    def _within(self, found: Found) -> Found:
+        """Those whose bytes are in the file: a torn entry, or a copy without its end, may point beyond."""
+        if self._peek is None or len(found.within(self._peek.size)) == len(found):
+            return found
+        try:
+            now = self._peek_again()
+        except NotReady:
+            now = None
+        inside = found.within(now.size if now is not None else 0)
+        if outside := len(found) - len(inside):
+            self.problem = (
+                f"{self.source.path} lists {outside} frames beyond its end, at {self.size} bytes: a copy that is not "
+                "finished or was cut off"
+            )
+        return inside
 
     def _lose(self, error: Exception) -> None:
         self.close()
@@ -217,13 +256,16 @@ class ImageFile:
         if self.state not in (Writer.WRITING, Writer.CLOSED):
             return False
         try:
-            if self._storage is None:
+            if not self.coherent and (self.state is Writer.WRITING or self._scanned != self._peek):
+                self._open_past_the_cache()
+            elif self._storage is None:
                 self._open()
             elif self.state is Writer.WRITING or self._scanned != self._peek:
                 self._storage.id.refresh()
         except NotReady as error:
             self.close()
-            self.problem = str(error)
+            old = self._live and self._peek is not None and self._peek.flags is None
+            self.problem = f"{error}{'; a writer without SWMR may still hold it' if old else ''}"
             return False
         except (OSError, RuntimeError, KeyError) as error:
             self._lose(error)
@@ -233,28 +275,24 @@ class ImageFile:
         # without chunks all space is there from the start, and nothing says which images are
         return self._storage.start is None or self.state is Writer.CLOSED or not self._live
 
+    def _peek_again(self) -> Peek | None:
+        self._peek = peek(self.source.path)
+        if self._peek is not None and self.started and self._live:
+            self._witness.check(self._peek)
+        return self._peek
+
+    def _open_past_the_cache(self) -> None:
+        """See what is on the server now: a peek makes this machine forget what it remembers of the file."""
+        self.close()
+        if self._peek_again() is None:
+            raise NotReady(f"{self.source.path} does not exist")
+        self._open()
+
     def _open(self) -> None:
-        path, name = self.source.path, self.source.dataset
-        self._file = open_for_swmr(path)
-        group, _, leaf = name.rpartition("/")
-        if name not in self._file:
-            kind = self._file.get(group or "/", getlink=False)
-            if kind is not None and leaf in kind:
-                raise Redirected(f"{path}:{name}")
-            raise NotReady(f"{path} has no {name}")
-        dataset = self._file[name]
-        if dataset.file.filename != self._file.filename or dataset.is_virtual:
-            raise Redirected(f"{path}:{name}")
-        self._storage = storage_of(dataset, self.source.channel)
+        self._file = open_for_swmr(self.source.path)
+        growing = self._live and self.state is Writer.WRITING
+        self._storage = images_of(self._file, self.source, self._shape, growing=growing)
         self._layout = self._storage.layout
-        if self._shape not in (None, self._layout.shape):
-            raise Broken(
-                f"{path}:{name} has images of {self._layout.shape} pixels, the master's have {self._shape}: its "
-                "mapping cuts them apart, and only whole images can be handed out"
-            )
-        if self._storage.early and self._live and self.state is Writer.WRITING:
-            raise Broken(
-                f"{path}:{name} was created with all of its space allocated (H5D_ALLOC_TIME_EARLY), so nobody can see "
-                "which images are written before it is closed: have the writer use the default, or analyse it then "
-                "with filewatcher reprocess"
-            )
+        if self.started and self._live:
+            self._witness.compare(self._storage)
+            self._doubt = False

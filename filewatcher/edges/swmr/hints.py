@@ -43,15 +43,15 @@ class Hints(FileSystemEventHandler):
     def watch(self, folders: set[str]) -> None:
         """Watch these folders too; one that is not there (yet), or cannot be watched, is left out."""
         for folder in folders - self._watched:
-            if not Path(folder).is_dir():
-                continue
-            self._watched.add(folder)
             try:
+                if not Path(folder).is_dir():
+                    continue
+                self._watched.add(folder)
                 if self._observer is None:
                     self._observer = Observer()
                     self._observer.start()
                 self._observer.schedule(self, folder, event_filter=[FileCreatedEvent, FileMovedEvent, FileClosedEvent])
-            except OSError:  # no inotify here, or no watch left: polling is enough
+            except OSError:  # no inotify here, no watch left, or a folder that gives errors: polling is enough
                 continue
 
     def clear(self) -> None:

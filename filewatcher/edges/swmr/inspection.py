@@ -91,6 +91,10 @@ class Inspection:
     """Seconds."""
     positions: Positions | None
     """mm, for a grid."""
+    file_system: str
+    """Of the first data file, else of the master: ``ext4``, ``nfs4``..."""
+    coherent: bool
+    """What is written there is seen everywhere at once; else files are opened anew at each poll."""
     warnings: tuple[str, ...]
 
     @property

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from filewatcher.core.observations import Writer
 from filewatcher.errors import Broken, NotReady
+from filewatcher.mounts import file_system
 
 os.environ["HDF5_USE_FILE_LOCKING"] = "FALSE"  # before h5py is imported: libhdf5 reads it once
 
@@ -49,6 +50,8 @@ class Peek:
     """Consistency flags, from superblock 3 on; None = this version says nothing of its writer."""
     end: int
     """Bytes that the file should have, as its last close (or the start of SWMR) says."""
+    coherent: bool = True
+    """An open handle of it shows what others write; else it has to be peeked at and opened anew each time."""
 
     @property
     def writer(self) -> Writer:
@@ -60,6 +63,22 @@ class Peek:
         return Writer.CLOSED if self.size >= self.end else Writer.OPENING
 
     @property
+    def problem(self) -> str:
+        """Why a file that is `OPENING` cannot be read, for a sentence that begins with its name."""
+        if self.size == 0:
+            return "is empty: its writer has created it and written nothing yet"
+        if self.superblock is None:
+            return f"is not a whole HDF5 file ({self.size} bytes): its writer has only just begun, or it is none"
+        if self.flags is not None and self.flags & SWMR_WRITER == WRITER:
+            return (
+                "is held by a writer that lets nobody read it yet: it can be read once SWMR is started or it is closed"
+            )
+        return (
+            f"has {self.size} of the {self.end} bytes that it should have: a copy that is not finished or was cut off, "
+            "or a writer without SWMR holds it"
+        )
+
+    @property
     def identity(self) -> tuple[int, int]:
         """Device and inode."""
         return self.device, self.inode
@@ -68,6 +87,7 @@ class Peek:
 def peek(path: str) -> Peek | None:
     """Look at a file without libhdf5; None = there is no such file.
 
+    On a file system that is not coherent, whoever opens the file next sees what is there now.
     Layout: HDF5 File Format Specification, "Disk Format: Level 0A - Format Signature and Superblock".
     """
     try:
@@ -78,19 +98,35 @@ def peek(path: str) -> Peek | None:
         raise NotReady(f"{path} cannot be opened: {error.strerror}") from error
     try:
         status = os.fstat(handle)
+        coherent = _coherent(status.st_dev, os.path.dirname(path))  # noqa: PTH120  of a string that stays one
+        if not coherent:
+            # Opening makes most network file systems ask their server again, but not all (FUSE's kernel_cache).
+            os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_DONTNEED)
         head = os.pread(handle, 56, 0)
+        if not coherent:
+            # a read has changed the access time, so this asks the server, for the size too
+            status = os.fstat(handle)
     except OSError as error:
         raise NotReady(f"{path} cannot be read: {error.strerror}") from error
     finally:
         os.close(handle)
     version, flags, end = _superblock(head)
-    return Peek(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, version, flags, end)
+    return Peek(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, version, flags, end, coherent)
+
+
+@cache
+def _coherent(device: int, folder: str) -> bool:
+    """Whether the folder's file system shows everyone's writes at once; by device, for it may be mounted later."""
+    del device
+    return file_system(folder).coherent
 
 
 def _superblock(head: bytes) -> tuple[int | None, int | None, int]:
-    if len(head) < 56 or not head.startswith(SIGNATURE):
+    if len(head) < 48 or not head.startswith(SIGNATURE):
         return None, None, 0
     version = head[8]
+    if version < 2 and len(head) < 56:
+        return None, None, 0
     if version >= 2:
         (end,) = struct.unpack_from("<Q", head, 28) if head[9] == 8 else (0,)
         return version, head[11] if version >= 3 else None, end

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from filewatcher.core.observations import Described
+from filewatcher.core.observations import Described, OnDisk
 from filewatcher.edges.swmr import child
 from filewatcher.edges.swmr.request import Request
 from filewatcher.errors import Broken, FilewatcherError, NotReady
@@ -57,6 +57,7 @@ class SwmrObserver:
         path = str(Path(master).absolute())
         self._request = Request(path, wait, channel, frames, mask_wait)
         self._seen = seen
+        self._inodes: dict[int, int] = {}
         self._again: list[tuple[int, int]] = []
         self._child: _Child | None = None
         self._starting: asyncio.Task[_Child] | None = None
@@ -86,8 +87,8 @@ class SwmrObserver:
             word = await (self._child or await self._start()).word()
             if isinstance(word, list):
                 self._failures = 0
-                for described in (item for item in word if isinstance(item, Described)):
-                    self._request = replace(self._request, files=described.frame_map.files)
+                for item in word:
+                    self._remember(item)
                 return word
             await self._lose_child(word)
         raise self._error or Broken(f"the observer of {self._request.master} is closed")
@@ -106,6 +107,13 @@ class SwmrObserver:
             await self._child.end()
             self._child = None
 
+    def _remember(self, item: Observation) -> None:
+        """What the next child must know: which files these are, so that it does not take others for them."""
+        if isinstance(item, Described):
+            self._request = replace(self._request, files=item.frame_map.files)
+        elif isinstance(item, OnDisk):
+            self._inodes[item.file] = item.inode
+
     async def _start(self) -> _Child:
         if self._starting is None:
             seen = self._seen() if self._seen is not None else {}
@@ -113,7 +121,8 @@ class SwmrObserver:
                 if file in seen and row < len(seen[file]):
                     seen[file][row] = False
             self._again.clear()
-            start = asyncio.to_thread(_Child, self._request, seen, asyncio.get_running_loop())
+            request = replace(self._request, inodes=tuple(self._inodes.items()))
+            start = asyncio.to_thread(_Child, request, seen, asyncio.get_running_loop())
             self._starting = asyncio.create_task(start)
         # whoever waits may be cancelled; the child is started all the same, and must not be lost
         self._child = await asyncio.shield(self._starting)

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from filewatcher.core.observations import OnDisk, Writer, Writers
-from filewatcher.edges.swmr.datafile import ImageFile, Redirected
+from filewatcher.core.observations import OnDisk, Superseded, Writer, Writers
+from filewatcher.edges.swmr.datafile import ImageFile
+from filewatcher.edges.swmr.opening import Redirected
+from filewatcher.edges.swmr.witness import Rewritten
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from filewatcher.core.messages import ChunkLayout
     from filewatcher.edges.swmr.storage import Found
 
-    News = list[OnDisk | Writers]
+    News = list[OnDisk | Writers | Superseded]
 
 AHEAD = 8
 """Files that are polled before their first frame, in the order of their first frame: what 4 writers may open next."""
@@ -37,6 +39,8 @@ CHECK = 0.1
 """Seconds between checks of the writer of a file that is growing."""
 FASTEST = 0.003
 """Seconds between looks while frames come."""
+ELSEWHERE = 0.02
+"""Seconds between looks, at least, on a file system that is not coherent: each look asks its server."""
 SLOWEST = 0.05
 """Seconds between looks when none has come for a while..."""
 ASLEEP = 0.5
@@ -48,8 +52,9 @@ LONG = 30.0
 class Poller:
     """Keeps asking the files of a map; `now` is any clock in seconds that does not go back.
 
-    `seen`: bitmaps over the rows of files, by number, that need not be reported. `shape`: that of the images, where
-    the master says it. `live`: False = the files are as they will ever be.
+    `seen`: bitmaps over the rows of files, by number, that need not be reported; `inodes`: of the files in which
+    those were seen. `shape`: that of the images, where the master says it. `live`: False = the files are as they will
+    ever be.
     """
 
     def __init__(
@@ -59,12 +64,16 @@ class Poller:
         seen: Mapping[int, NDArray[np.bool_]] | None = None,
         *,
         live: bool = True,
+        inodes: Mapping[int, int] | None = None,
     ) -> None:
         self.redirected = False
         """A file turned out to be a detour: make the map anew."""
         self._live = live
         self._shape = shape
         self._seen = dict(seen or {})
+        self._inodes = dict(inodes or {})
+        self._started: list[int] = []
+        self._over = False
         self._files: list[ImageFile] = []
         self._exists: set[str] = set()
         self._said: Writers | None = None
@@ -83,9 +92,12 @@ class Poller:
             if number < len(self._files):
                 self._files[number].want(wanted)
             else:
-                self._files.append(ImageFile(source, wanted, self._shape, live=self._live))
+                inode = self._inodes.get(number)
+                self._files.append(ImageFile(source, wanted, self._shape, live=self._live, inode=inode))
             if number in self._seen:
                 self._files[number].know(self._seen[number])
+                if self._files[number].started:
+                    self._started.append(number)
         self._seen = {}
         self._survey_at = -np.inf
         self._said = None
@@ -127,14 +139,19 @@ class Poller:
         self._glance_at = -np.inf
 
     def poll(self, now: float) -> News:
-        """What is new since the last call."""
+        """What is new since the last call; nothing any more once another collection is written to one of its names."""
         news: News = []
+        if self._over:
+            return news
         if self._progress_at is None:
             self._progress_at = now
-        if now >= self._survey_at + SURVEY and (self._live or self._said is None):
-            news += self._survey(now)
-        else:
-            news += self._looks(now)
+        survey = now >= self._survey_at + SURVEY and (self._live or self._said is None)
+        try:
+            news += self._survey(now) if survey else self._looks(now)
+        except Rewritten as error:  # what was found in this same poll may be the other collection's: it is not told
+            self._over = True
+            self.close()
+            return [Superseded(str(error))]
         if any(isinstance(item, OnDisk) for item in news):
             self._progress_at = now
             self._wait = FASTEST
@@ -144,9 +161,10 @@ class Poller:
 
     def wait(self, now: float) -> float:
         """Seconds until the next call is worth while."""
-        if not self._live:
+        if not self._live or self._over:
             return 0.0 if self._said is None or self._again else ASLEEP
-        return float(max(0.0, min(self._wait, self._survey_at + SURVEY - now)))
+        soon = min(self._wait, self._survey_at + SURVEY - now)
+        return float(max(0.0 if all(file.coherent for file in self._files) else ELSEWHERE, soon))
 
     def close(self) -> None:
         """Let go of all files."""
@@ -157,13 +175,14 @@ class Poller:
 
     def _survey(self, now: float) -> News:
         """Ask what has become of every writer, then scan every file from first to last row; in that order."""
-        for file in self._files:
-            if not (file.settled and file.complete):
+        witnesses = self._witnesses()
+        for number, file in enumerate(self._files):
+            if number in witnesses or not (file.settled and file.complete):
                 file.check(now)
         news: News = []
         for number, file in enumerate(self._files):
             if not file.settled:
-                news += self._take(number, file.scan)
+                news += self._take(number, file.scan, now)
         self._survey_at = now
         self._check_at = now
         return [*news, self._writers(full_scan=not self.redirected)]
@@ -180,7 +199,7 @@ class Poller:
             if check or file.state is not Writer.WRITING:
                 file.check(now)
             again = number in self._again and not self._live
-            news += self._take(number, file.scan if again else file.look)
+            news += self._take(number, file.scan if again else file.look, now)
         self._again.clear()
         if self._states() != before:
             if self._live:
@@ -217,7 +236,11 @@ class Poller:
                 chosen.append(number)
         return chosen
 
-    def _take(self, number: int, ask: Callable[[], Found]) -> list[OnDisk | Writers]:
+    def _witnesses(self) -> set[int]:
+        """Files that a new collection of the same name would write first, or that were written last: few."""
+        return {*self._started[:1], *self._started[-AHEAD:]} if self._live else set()
+
+    def _take(self, number: int, ask: Callable[[], Found], now: float) -> News:
         file = self._files[number]
         try:
             found = ask()
@@ -227,9 +250,13 @@ class Poller:
             return []
         if not len(found):
             return []
+        if number not in self._started:
+            for witness in self._witnesses():  # the first frames of a file may be the first of another collection
+                self._files[witness].check(now)
+            self._started.append(number)
         layout = file.layout
         assert layout is not None
-        return [OnDisk(number, found.rows, found.offsets, found.sizes, found.masks, layout)]
+        return [OnDisk(number, found.rows, found.offsets, found.sizes, found.masks, layout, file.inode)]
 
     def _states(self) -> tuple[Writer, ...]:
         return tuple(file.state for file in self._files)
@@ -237,7 +264,7 @@ class Poller:
     def _writers(self, *, full_scan: bool) -> Writers:
         states = self._states()
         self._was_writing = self._was_writing or Writer.WRITING in states
-        problems = tuple(file.problem for file in self._files if file.problem)
+        problems = tuple((number, file.problem) for number, file in enumerate(self._files) if file.problem)
         self._said = Writers(states, self._was_writing, full_scan, problems)
         return self._said
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from filewatcher.core.joining import keep_numbers
-from filewatcher.core.observations import Described, DetectorRead, MasterFile, Writer
+from filewatcher.core.observations import Described, DetectorRead, MasterBlocked, MasterFile, Writer
 from filewatcher.edges.swmr.detector import read_detector
 from filewatcher.edges.swmr.images import Images, entries, find_images
 from filewatcher.edges.swmr.libhdf5 import Peek, peek
@@ -48,6 +48,7 @@ class MasterReader:
         self._said: Described | None = None
         self._before: Peek | None = None
         self._quiet_since: float | None = None
+        self._problem = ""
         self._detector_said = False
         self._detector_at = self._remap_at = float("-inf")
         self._frames_since: float | None = None
@@ -96,32 +97,35 @@ class MasterReader:
         """Describe the master once it is whole: it parses, and its size and time are the same twice."""
         try:
             described, seen = self._describe()
+            again = peek(self._request.master)
         except (NotReady, Broken) as error:
-            self._refuse(error, now)
-            return []
-        again = peek(self._request.master)
+            return self._refuse(error, now)
         whole = again == self._before == seen or (seen.writer is Writer.WRITING and seen.flags is not None)
         self._before = seen
         if self._request.wait and not whole:
             return []
         assert self._images is not None
         self._said = described
-        self._poller = Poller(described.frame_map, self._images.shape, self._seen, live=self._request.wait)
+        self._poller = Poller(
+            described.frame_map,
+            self._images.shape,
+            self._seen,
+            live=self._request.wait,
+            inodes=dict(self._request.inodes),
+        )
         return [described]
 
-    def _refuse(self, error: NotReady | Broken, now: float) -> None:
-        """A master that cannot be read: wait for it, unless it is as it will ever be."""
+    def _refuse(self, error: NotReady | Broken, now: float) -> list[Observation]:
+        """A master that cannot be read: wait for it and say why, unless it is as it will ever be."""
         path = self._request.master
         try:
-            seen = peek(path)
+            seen, there = peek(path), True
         except NotReady:  # no permission, a server that went away: it may come back
-            if not self._request.wait:
-                raise Broken(str(error)) from error
-            return
+            seen, there = None, False
         if not self._request.wait:
-            if seen is None:
+            if seen is None and there:
                 raise Refused(f"{path} does not exist: give the master file of a collection") from error
-            if seen.superblock is None:
+            if seen is not None and seen.superblock is None:
                 raise Broken(f"{path} is not an HDF5 file: give the master file of a collection") from error
             raise Broken(str(error)) from error
         if seen != self._before or self._quiet_since is None:
@@ -129,6 +133,11 @@ class MasterReader:
         closed = seen is not None and seen.writer is Writer.CLOSED
         if isinstance(error, Broken) and closed and now - self._quiet_since >= GIVE_UP:
             raise error
+        problem = "" if seen is None and there else str(error)
+        if problem == self._problem:
+            return []
+        self._problem = problem
+        return [MasterBlocked(problem)]
 
     def _describe(self) -> tuple[Described, Peek]:
         """What the master says now, and how it looked before it was read."""

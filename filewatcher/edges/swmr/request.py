@@ -24,3 +24,5 @@ class Request:
     """Seconds to wait for linked files of geometry and mask once frames are on disk."""
     files: tuple[DataFile, ...] = ()
     """Data files as an earlier child has numbered them: those numbers stay."""
+    inodes: tuple[tuple[int, int], ...] = ()
+    """(number, st_ino) of those in which an earlier child has seen frames."""

@@ -38,6 +38,12 @@ class Found:
     def __len__(self) -> int:
         return len(self.rows)
 
+    def within(self, size: int) -> Found:
+        """Those whose bytes lie within a file of `size` bytes."""
+        inside = (self.offsets + self.sizes <= size).tolist()
+        table = zip(self.rows.tolist(), self.offsets.tolist(), self.sizes.tolist(), self.masks.tolist(), strict=True)
+        return self if all(inside) else Found(one for one, keep in zip(table, inside, strict=True) if keep)
+
 
 @dataclass(frozen=True, slots=True)
 class Storage:

@@ -13,6 +13,7 @@ from filewatcher.edges.swmr.reader import MasterReader
 from filewatcher.edges.swmr.request import Request
 from filewatcher.edges.swmr.tree import Tree
 from filewatcher.errors import Broken
+from filewatcher.mounts import file_system
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,6 +49,7 @@ def survey(master: str, channel: str | None) -> Inspection:
     detectors = [item for item in news if isinstance(item, DetectorRead)]
     layout = next((item.layout for item in news if isinstance(item, OnDisk)), None)
     files = _files(described, news)
+    held_by = file_system(files[0].path if files else master)
     return Inspection(
         master=master,
         where=images.where,
@@ -65,6 +67,8 @@ def survey(master: str, channel: str | None) -> Inspection:
         detector=detectors[-1].detector if detectors else None,
         exposure_time=described.exposure_time,
         positions=described.positions,
+        file_system=held_by.kind,
+        coherent=held_by.coherent,
         warnings=warnings + (detectors[-1].warnings if detectors else ()),
     )
 
@@ -84,7 +88,7 @@ def _files(described: Described, news: Sequence[Observation]) -> tuple[Inspected
     for number, source in enumerate(frame_map.files):
         frames = np.flatnonzero(frame_map.file == number)
         state = writers.states[number] if writers is not None and number < len(writers.states) else None
-        problems = writers.problems if writers is not None else ()
+        problems = dict(writers.problems) if writers is not None else {}
         files.append(
             InspectedFile(
                 path=source.path,
@@ -94,7 +98,7 @@ def _files(described: Described, news: Sequence[Observation]) -> tuple[Inspected
                 frames=len(frames),
                 first_frame=int(frames[0]) if len(frames) else None,
                 frames_now=int(on_disk[number]),
-                problem=next((text for text in problems if source.path in text), ""),
+                problem=problems.get(number, ""),
             )
         )
     return tuple(files)

@@ -75,7 +75,7 @@ class Tree:
             if seen is None:
                 raise NotReady(f"{path} does not exist")
             if seen.writer is Writer.OPENING:
-                raise NotReady(f"{path} is not a whole HDF5 file yet")
+                raise NotReady(f"{path} {seen.problem}")
             self._open[path] = open_for_swmr(path)
         return self._open[path]
 

@@ -1,0 +1,48 @@
+"""From an open data file to its images, or why they cannot be watched."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from filewatcher.edges.swmr.storage import storage_of
+from filewatcher.errors import Broken, NotReady
+
+if TYPE_CHECKING:
+    import h5py
+
+    from filewatcher.core.framemap import DataFile
+    from filewatcher.edges.swmr.storage import Storage
+
+
+class Redirected(Exception):
+    """The dataset is a link into another file or virtual: its frames are elsewhere."""
+
+
+def images_of(file: h5py.File, source: DataFile, shape: tuple[int, int] | None, *, growing: bool) -> Storage:
+    """Return the images of a data file; `shape`: as the master has it, None = it does not say.
+
+    Raises `Redirected`, `NotReady` if they are not there yet, `Broken` if they cannot be read while they are written.
+    """
+    path, name = source.path, source.dataset
+    group, _, leaf = name.rpartition("/")
+    if name not in file:
+        kind = file.get(group or "/", getlink=False)
+        if kind is not None and leaf in kind:
+            raise Redirected(f"{path}:{name}")
+        raise NotReady(f"{path} has no {name}")
+    dataset = file[name]
+    if dataset.file.filename != file.filename or dataset.is_virtual:
+        raise Redirected(f"{path}:{name}")
+    storage = storage_of(dataset, source.channel)
+    if shape not in (None, storage.layout.shape):
+        raise Broken(
+            f"{path}:{name} has images of {storage.layout.shape} pixels, the master's have {shape}: its "
+            "mapping cuts them apart, and only whole images can be handed out"
+        )
+    if storage.early and growing:
+        raise Broken(
+            f"{path}:{name} was created with all of its space allocated (H5D_ALLOC_TIME_EARLY), so nobody can see "
+            "which images are written before it is closed: have the writer use the default, or analyse it then "
+            "with filewatcher reprocess"
+        )
+    return storage

@@ -1,0 +1,65 @@
+"""What tells that a data file is no longer the one whose frames were reported: another collection under its name.
+
+Three signs, each certain: another inode under the name, a file shorter than the frames that were in it, a frame that is
+gone or elsewhere. (HDF5 keeps no date of its own, and a writer may well shorten a file when it closes it: it gives
+back space that was reserved and never used.)
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from filewatcher.edges.swmr.libhdf5 import Peek
+    from filewatcher.edges.swmr.storage import Found, Storage
+
+
+class Rewritten(Exception):
+    """Frames that were reported are in the file no more; says in words what has happened to it."""
+
+
+class Witness:
+    """Remembers just enough of the frames of one file; `inode`: as an earlier process knew it."""
+
+    def __init__(self, path: str, inode: int | None = None) -> None:
+        self._path = path
+        self._inode = inode
+        self._end = 0
+        self._first: tuple[int, int, int] | None = None
+        self._rows: tuple[int, ...] = ()
+
+    def note(self, found: Found, inode: int) -> None:
+        """These frames are about to be reported, from a file of this inode."""
+        self._inode = inode
+        self._end = max(self._end, int((found.offsets + found.sizes).max()))
+        self._rows = (*self._rows[:1], int(found.rows[-1]))
+        if self._first is None:
+            self._first = (int(found.rows[0]), int(found.offsets[0]), int(found.sizes[0]))
+
+    def know(self, rows: NDArray[np.int64]) -> None:
+        """An earlier process has reported these rows (ascending), wherever they were."""
+        self._rows = (int(rows[0]), int(rows[-1])) if len(rows) else ()
+
+    def check(self, seen: Peek) -> None:
+        """Hold it against what stat says now. Raises `Rewritten`."""
+        if self._inode not in (None, seen.inode):
+            raise Rewritten(f"{self._path} was replaced by another file of that name")
+        if seen.size < self._end:
+            raise Rewritten(
+                f"{self._path} was cut off or begun anew: it has {seen.size} bytes, and the frames seen in it "
+                f"end at {self._end}"
+            )
+
+    def compare(self, storage: Storage) -> None:
+        """Hold it against the chunk index: the frames seen must be where they were. Raises `Rewritten`."""
+        if not all(row < storage.rows and len(storage.stored(np.array([row]))) for row in self._rows):
+            raise Rewritten(f"{self._path} was begun anew: frames that were seen in it are gone")
+        if self._first is None:
+            return
+        now = storage.locate(np.array([self._first[0]]))
+        if (int(now.offsets[0]), int(now.sizes[0])) != self._first[1:]:
+            raise Rewritten(f"{self._path} was begun anew: it holds another frame where the first one was seen")
