@@ -48,6 +48,20 @@ def test_a_run_aborted_at_37_percent_ends_when_its_writers_have_closed(shell: Sh
     assert "all writers have closed their files" in ran.stderr
 
 
+def test_a_data_file_that_cannot_be_read_costs_only_its_own_frames(shell: Shell, tmp_path: Path) -> None:
+    raw = tmp_path / "raw"
+    assert shell.run("simulate", raw, *SIMULATION, "--rate", "inf").code == 0
+    with (raw / "grid_000002.h5").open("r+b") as file:
+        file.seek(48)  # behind the superblock: the root group and the dataset
+        file.write(b"\xff" * 400)
+    ran = shell.run("reprocess", raw / "grid.nxs", "--json")
+    assert ran.code == 3, ran.stderr
+    assert ran.counts() == (100, 80, 0, 20)
+    reasons = {line["error"] for line in ran.frames if line["state"] == "missing"}
+    assert len(reasons) == 1
+    assert "grid_000002.h5" in reasons.pop()
+
+
 def test_a_late_frame_delays_nobody(shell: Shell, tmp_path: Path) -> None:
     ran = simulated(shell, tmp_path / "raw", "--late", "40:5", "--shuffle", 4, timeout=20)
     assert ran.code == 0, ran.stderr

@@ -53,8 +53,15 @@ def _watch(pipe: Connection, request: Request, seen: Mapping[int, NDArray[np.boo
     from filewatcher.edges.swmr.hints import Hints  # noqa: PLC0415
     from filewatcher.edges.swmr.reader import MasterReader  # noqa: PLC0415
 
-    reader = MasterReader(request, seen)
     spoke = time.monotonic()
+
+    def alive() -> None:
+        nonlocal spoke
+        if time.monotonic() >= spoke + HEARTBEAT:
+            pipe.send([])
+            spoke = time.monotonic()
+
+    reader = MasterReader(request, seen, alive)
     with Hints() as hints:
         hints.watch({os.path.dirname(request.master)})  # noqa: PTH120  of a string that stays one
         while True:

@@ -86,7 +86,9 @@ class SwmrObserver:
         while self._error is None and not self._closed:
             word = await (self._child or await self._start()).word()
             if isinstance(word, list):
-                self._failures = 0
+                # to describe a master over and over again is no progress
+                if not all(isinstance(item, Described) for item in word):
+                    self._failures = 0
                 for item in word:
                     self._remember(item)
                 return word
@@ -127,6 +129,10 @@ class SwmrObserver:
         # whoever waits may be cancelled; the child is started all the same, and must not be lost
         self._child = await asyncio.shield(self._starting)
         self._starting = None
+        # what was asked for while it started
+        again, self._again = self._again, []
+        for file, row in again:
+            await self.look_again(file, row)
         return self._child
 
     async def _lose_child(self, word: Exception | None) -> None:

@@ -65,6 +65,7 @@ class Poller:
         *,
         live: bool = True,
         inodes: Mapping[int, int] | None = None,
+        alive: Callable[[], None] = lambda: None,
     ) -> None:
         self.redirected = False
         """A file turned out to be a detour: make the map anew."""
@@ -72,6 +73,7 @@ class Poller:
         self._shape = shape
         self._seen = dict(seen or {})
         self._inodes = dict(inodes or {})
+        self._alive = alive
         self._started: list[int] = []
         self._over = False
         self._files: list[ImageFile] = []
@@ -177,10 +179,12 @@ class Poller:
         """Ask what has become of every writer, then scan every file from first to last row; in that order."""
         witnesses = self._witnesses()
         for number, file in enumerate(self._files):
+            self._alive()
             if number in witnesses or not (file.settled and file.complete):
                 file.check(now)
         news: News = []
         for number, file in enumerate(self._files):
+            self._alive()
             if not file.settled:
                 news += self._take(number, file.scan, now)
         self._survey_at = now

@@ -19,7 +19,7 @@ from filewatcher.edges.swmr.tree import Tree
 from filewatcher.errors import Broken, NotReady, Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     import numpy as np
     from numpy.typing import NDArray
@@ -38,11 +38,21 @@ REMAP = 0.2
 
 
 class MasterReader:
-    """Reads one master; `seen`: bitmaps over the rows of data files, by number, that need not be reported."""
+    """Reads one master.
 
-    def __init__(self, request: Request, seen: Mapping[int, NDArray[np.bool_]] | None = None) -> None:
+    `seen`: bitmaps over the rows of data files, by number, that need not be reported. `alive`: called whenever another
+    file has been dealt with; a step over a hundred files on a slow server takes long without hanging.
+    """
+
+    def __init__(
+        self,
+        request: Request,
+        seen: Mapping[int, NDArray[np.bool_]] | None = None,
+        alive: Callable[[], None] = lambda: None,
+    ) -> None:
         self._request = request
-        self._seen = seen
+        self._seen = dict(seen or {})
+        self._alive = alive
         self._poller: Poller | None = None
         self._images: Images | None = None
         self._said: Described | None = None
@@ -68,6 +78,8 @@ class MasterReader:
         """Report a row again."""
         if self._poller is not None:
             self._poller.forget(file, row)
+        elif file in self._seen and row < len(self._seen[file]):
+            self._seen[file][row] = False
 
     def wait(self, now: float) -> float:
         """Seconds until the next step."""
@@ -112,6 +124,7 @@ class MasterReader:
             self._seen,
             live=self._request.wait,
             inodes=dict(self._request.inodes),
+            alive=self._alive,
         )
         return [described]
 
@@ -152,7 +165,7 @@ class MasterReader:
 
     def _parse(self, seen: Peek) -> Described:
         request = self._request
-        with Tree(request.master) as tree:
+        with Tree(request.master, self._alive) as tree:
             images = find_images(tree, request.channel, request.frames)
             frame_map = images.frame_map
             if not request.wait:
@@ -212,7 +225,7 @@ class MasterReader:
         give_up = waited or not self._request.wait
         layout = self._poller.layout
         try:
-            with Tree(self._request.master) as tree:
+            with Tree(self._request.master, self._alive) as tree:
                 dtype = layout.dtype if layout is not None else None
                 reading = read_detector(tree, self._images, dtype, final=give_up)
         except (NotReady, OSError, RuntimeError, KeyError) as error:

@@ -19,6 +19,7 @@ from filewatcher.edges.swmr.libhdf5 import open_for_swmr, peek
 from filewatcher.errors import Broken, NotReady
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
 HOPS = 16
@@ -54,8 +55,9 @@ class Tree:
     Raises `NotReady` when it is entered if the file is absent or not readable yet.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, alive: Callable[[], None] = lambda: None) -> None:
         self.path = path
+        self._alive = alive
         self._open: dict[str, h5py.File] = {}
 
     def __enter__(self) -> Self:
@@ -81,16 +83,21 @@ class Tree:
 
     def find(self, name: str, file: str | None = None, hops: int = 0) -> Node:
         """Follow a name (absolute, or relative to the root) in a file, the tree's own by default."""
+        self._alive()
         path = file or self.path
         if hops > HOPS:
             raise Broken(f"{self.path}: the links of {name} go round in circles")
         parts = [part for part in name.split("/") if part not in ("", ".")]
         try:
-            node: Any = self._file(path)["/"]
-        except NotReady:
+            return self._follow(path, parts, hops)
+        except (NotReady, OSError, RuntimeError, KeyError):
+            # a data file that cannot be read is its own affair, now or for good: the others are not held up
             if path == self.path:
                 raise
             return Node(path, "/" + "/".join(parts), awaited=True)
+
+    def _follow(self, path: str, parts: list[str], hops: int) -> Node:
+        node: Any = self._file(path)["/"]
         done = ""
         for i, part in enumerate(parts):
             rest = "/".join(parts[i + 1 :])
