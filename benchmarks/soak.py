@@ -66,6 +66,7 @@ def soak(seed: int, first: int, rounds: int | None, seconds: float, root: Path) 
     """Play rounds until the time is up; returns the exit code."""
     begun, number = time.monotonic(), first
     leftovers = Leftovers()
+    print(f"seed {seed}", flush=True)
     while time.monotonic() - begun < seconds and (rounds is None or number < first + rounds):
         plan = draw(seed, number, root / "raw")
         at = time.monotonic()

@@ -47,7 +47,7 @@ class Disturber(Quiet):
     def __init__(self, plan: Plan, notes: Path, files: Bytes) -> None:
         super().__init__(self._start, self._compare)
         self.again_at: float | None = None
-        """When another collection was begun under the same names."""
+        """When another collection had been begun under the same names."""
         self.done: set[str] = set()
         self.recording = plan.recording
         self.writers = Writers(plan.recording, notes)
@@ -84,7 +84,6 @@ class Disturber(Quiet):
     def _again(self, *, new_files: bool) -> None:
         """The writers are killed, and another collection of the same shape is written over the names of this one."""
         self.end()
-        self.again_at = time.monotonic()
         self._files.forget()
         if new_files:
             for path in self.recording.folder.iterdir():
@@ -93,6 +92,7 @@ class Disturber(Quiet):
         prepare(self.recording, self._notes)
         self.writers = Writers(self.recording, self._notes)
         self.writers.start()
+        self.again_at = time.monotonic()  # not before: what was announced meanwhile has been waiting for us
 
     def _start(self) -> None:
         self.writers.start()
