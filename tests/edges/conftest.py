@@ -38,18 +38,18 @@ LATE = 1.0
 class Beamline:
     """A master over a.h5 and b.h5, and a watcher that is moved on until something is true."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, rows: int = ROWS) -> None:
+        self.folder, self.rows = folder, rows
         self.master = folder / "scan_master.h5"
         self.a, self.b = folder / "a.h5", folder / "b.h5"
 
     def write_master(self, path: Path | None = None) -> Path:
         target = path or self.master
         with h5py.File(target, "w", libver=LIBVER) as file:
-            write_metadata(file, 2 * ROWS)
-            axis = (0, 1, 1, ROWS)
-            write_virtual(file, "entry/data/data", (2 * ROWS, *IMAGE), [
-                (axis, "a.h5", "data", axis), ((ROWS, 1, 1, ROWS), "b.h5", "data", axis),
+            write_metadata(file, 2 * self.rows)
+            axis = (0, 1, 1, self.rows)
+            write_virtual(file, "entry/data/data", (2 * self.rows, *IMAGE), [
+                (axis, "a.h5", "data", axis), ((self.rows, 1, 1, self.rows), "b.h5", "data", axis),
             ])  # fmt: skip
         return target
 

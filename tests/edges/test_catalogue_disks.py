@@ -97,6 +97,30 @@ def test_all_frames_are_seen_where_a_naive_reader_sees_none(
     asyncio.run(story())
 
 
+@pytest.mark.parametrize("options", [BELIEVES, BELIEVES_ALL], ids=["close-to-open", "kernel_cache"])
+def test_a_burst_is_seen_whole(
+    tmp_path: Path, writer: StepWriter, mount: Callable[..., Mount], options: tuple[str, ...]
+) -> None:
+    """As fast as the writer can, so that many blocks of the index are read half before and half after a write."""
+
+    async def story() -> None:
+        rows = 1500
+        there = Beamline(tmp_path / "server", rows)
+        here = Beamline(mount(there.folder, tmp_path / "client", *options).place, rows)
+        there.write_master()
+        writer.create(there.a, rows)
+        writer.create(there.b, rows)
+        async with here.watching(progress=10.0) as watching:
+            for row in range(rows):
+                writer.write(there.a, row, row)
+                writer.write(there.b, row, rows + row)
+                await asyncio.sleep(0)
+            assert (await watching.end()).reason == "complete"
+            assert watching.right
+
+    asyncio.run(story())
+
+
 def test_a_worker_reads_past_its_own_cache(tmp_path: Path, mount: Callable[..., Mount]) -> None:
     """Not compressed, old zeros look like pixels; what lies beyond the size that is believed looks cut off."""
     mounted = mount(tmp_path / "server", tmp_path / "client", *BELIEVES_ALL).place

@@ -56,10 +56,19 @@ class Witness:
 
     def compare(self, storage: Storage) -> None:
         """Hold it against the chunk index: the frames seen must be where they were. Raises `Rewritten`."""
-        if not all(row < storage.rows and len(storage.stored(np.array([row]))) for row in self._rows):
+        if not all(_there(storage, row) for row in self._rows):
             raise Rewritten(f"{self._path} was begun anew: frames that were seen in it are gone")
         if self._first is None:
             return
         now = storage.locate(np.array([self._first[0]]))
         if (int(now.offsets[0]), int(now.sizes[0])) != self._first[1:]:
             raise Rewritten(f"{self._path} was begun anew: it holds another frame where the first one was seen")
+
+
+def _there(storage: Storage, row: int) -> bool:
+    """Whether a row is in the index. Raises what h5py raises where that cannot be read now: that is no sign."""
+    if row >= storage.rows:
+        return False
+    one = np.array([row])
+    # `stored` is cheap, but an index of which it meets a half-written block looks empty to it: the other one complains
+    return bool(len(storage.stored(one))) or bool(len(storage.locate(one)))
