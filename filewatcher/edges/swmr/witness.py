@@ -14,8 +14,9 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from filewatcher.edges.swmr.found import Found
     from filewatcher.edges.swmr.libhdf5 import Peek
-    from filewatcher.edges.swmr.storage import Found, Storage
+    from filewatcher.edges.swmr.storage import Storage
 
 
 class Rewritten(Exception):

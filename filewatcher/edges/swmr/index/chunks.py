@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from filewatcher.edges.swmr.index.blocks import UNDEFINED
+from filewatcher.edges.swmr.index.blocks import OFFSETS
 from filewatcher.edges.swmr.index.entry import Entries, plausible
 from filewatcher.edges.swmr.index.extensible import ExtensibleArray
 from filewatcher.edges.swmr.index.fixed import FixedArray
@@ -52,22 +52,20 @@ class ChunkIndex:
 
     def read(self, first: int, stop: int) -> Entries:
         """Read the entries of rows first to stop, each shape (stop - first,), unchecked."""
-        entries, _ = self._read(first, stop, positions=False)
-        return entries
+        return self._decode(self._raw(first, stop)[0])
 
     def stored(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """Those of these rows (ascending) that seem to be on disk: `locate` says for certain."""
-        end = -1
         found = []
         for part in _spans(rows):
             first, stop = int(part[0]), int(part[-1]) + 1
             entries = self.read(first, stop)
-            # a single pass decides the common case: nothing new
-            if not ((entries.addresses + np.uint64(1)) > np.uint64(1)).any():
-                continue
-            end = self._blocks.end if end < 0 else end
-            found.append(part[plausible(entries, end)[part - first]])
-        return np.concatenate(found) if found else rows[:0]
+            there = (entries.addresses > 0) & (entries.sizes > 0)
+            if there.any():
+                found.append(part[there[part - first]])
+        if not found:
+            return rows[:0]
+        return found[0] if len(found) == 1 else np.concatenate(found)
 
     def locate(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], Entries, NDArray[np.bool_]]:
         """Return (rows, entries, doubtful): those of these rows (ascending) that two reads in a row agree on.
@@ -75,56 +73,69 @@ class ChunkIndex:
         Addresses are counted from the start of the file here. Doubtful = an entry that lies on two memory pages: its
         halves may stay apart for as long as the writer is held up between them, and both reads see the same.
         """
-        kept, columns, doubts = [rows[:0]], [], []
-        for part in _spans(rows):
-            first, stop = int(part[0]), int(part[-1]) + 1
-            once = self.read(first, stop)
-            end = self._blocks.end
-            twice, positions = self._read(first, stop, positions=True)
-            sure = plausible(twice, end)
-            for a, b in zip(once, twice, strict=True):
-                sure &= a == b
-            pick = part[sure[part - first]]
-            at = pick - first
-            kept.append(pick)
-            columns.append(twice.at(at))
-            doubts.append(positions[at])
-        empty = Entries(np.zeros(0, np.uint64), np.zeros(0, np.uint64), np.zeros(0, np.uint32))
-        entries = Entries(*(np.concatenate(c) for c in zip(empty, *columns, strict=True)))
-        doubtful = np.concatenate([np.zeros(0, bool), *doubts])
-        return (
-            np.concatenate(kept),
-            entries._replace(addresses=entries.addresses + np.uint64(self._blocks.base)),
-            doubtful,
-        )
+        parts = [self._locate(part) for part in _spans(rows)]
+        if not parts:
+            return rows[:0], NOTHING, np.zeros(0, bool)
+        if len(parts) == 1:
+            return parts[0]
+        kept, entries, doubtful = zip(*parts, strict=True)
+        addresses, sizes, masks = (np.concatenate(column) for column in zip(*entries, strict=True))
+        return np.concatenate(kept), Entries(addresses, sizes, masks), np.concatenate(doubtful)
 
-    def _read(self, first: int, stop: int, *, positions: bool) -> tuple[Entries, NDArray[np.bool_]]:
-        """Entries of rows first to stop, and which of them lie on two memory pages (only if `positions`)."""
+    def _locate(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], Entries, NDArray[np.bool_]]:
+        first, stop = int(rows[0]), int(rows[-1]) + 1
+        once, _ = self._raw(first, stop)
+        end = self._blocks.end
+        twice, segments = self._raw(first, stop)
+        entries = self._decode(twice)
+        sure = plausible(entries, end)
+        if once != twice:
+            for a, b in zip(self._decode(once), entries, strict=True):
+                sure &= a == b
+        rows = rows[sure[rows - first]]
+        chosen = entries.at(rows - first)
+        from_start = chosen.addresses + self._blocks.base
+        return rows, chosen._replace(addresses=from_start), self._split(rows - first, segments)
+
+    def _split(self, rows: NDArray[np.int64], segments: list[tuple[int, int | None]]) -> NDArray[np.bool_]:
+        """Which entries of rows (counted from the first one read) lie on two memory pages."""
+        if self._array is None:
+            return np.zeros(len(rows), bool)
+        size = self._array.entry.size
+        elements = rows * self._per_row + self._chunk
+        starts, before = [], 0
+        for n, address in segments:
+            starts.append((address or 0) + self._blocks.base - before * size)
+            before += n
+        if len(segments) == 1:
+            positions = starts[0] + elements * size
+        else:
+            ends = np.cumsum([n for n, _ in segments])
+            positions = np.array(starts)[np.searchsorted(ends, elements, side="right")] + elements * size
+        split: NDArray[np.bool_] = positions % PAGE > PAGE - size
+        return split
+
+    def _raw(self, first: int, stop: int) -> tuple[bytes, list[tuple[int, int | None]]]:
+        """Bytes of the elements of rows first to stop, and where they are; none while there is no index."""
         array = self.array
         first, stop = first * self._per_row, stop * self._per_row
         if array is None:
-            n = stop - first
-            entries = Entries(np.full(n, UNDEFINED, np.uint64), np.zeros(n, np.uint64), np.zeros(n, np.uint32))
-            return self._pick(entries), np.zeros(n, bool)[self._chunk :: self._per_row]
-        size = array.entry.size
+            return b"\xff" * OFFSETS * (stop - first), []
         segments = array.segments(first, stop)
-        raw = [
-            array.entry.nothing * n if address is None else self._blocks.read(address, n * size)
-            for n, address in segments
-        ]
-        entries = array.entry.decode(raw[0] if len(raw) == 1 else b"".join(raw))
-        split = np.zeros(0, bool)
-        if positions:
-            split = np.concatenate(
-                [
-                    ((address or 0) + self._blocks.base + np.arange(n) * size) % PAGE > PAGE - size
-                    for n, address in segments
-                ]
-            )[self._chunk :: self._per_row]
-        return self._pick(entries), split
+        size, nothing = array.entry.size, array.entry.nothing
+        raw = [nothing * n if at is None else self._blocks.read(at, n * size) for n, at in segments]
+        return raw[0] if len(raw) == 1 else b"".join(raw), segments
 
-    def _pick(self, entries: Entries) -> Entries:
+    def _decode(self, raw: bytes) -> Entries:
+        if self._array is None:
+            addresses = np.frombuffer(raw, "<i8")
+            entries = Entries(addresses, np.zeros(len(addresses), np.int64), np.zeros(len(addresses), np.uint32))
+        else:
+            entries = self._array.entry.decode(raw)
         return entries if self._per_row == 1 else entries.at(slice(self._chunk, None, self._per_row))
+
+
+NOTHING = Entries(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.uint32))
 
 
 def _spans(rows: NDArray[np.int64]) -> list[NDArray[np.int64]]:

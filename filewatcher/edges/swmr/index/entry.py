@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from filewatcher.edges.swmr.index.blocks import OFFSETS, UNDEFINED, Unusual
+from filewatcher.edges.swmr.index.blocks import OFFSETS, Unusual
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,11 +23,14 @@ MASK = 4
 
 
 class Entries(NamedTuple):
-    """Columns of the index, shape (elements,) each, as they are in the file."""
+    """Columns of the index, shape (elements,) each, as they are in the file.
 
-    addresses: NDArray[np.uint64]
-    sizes: NDArray[np.uint64]
-    """Stored bytes; 0 or address `UNDEFINED` = no chunk."""
+    Signed: what no file has, an undefined address among it, is negative.
+    """
+
+    addresses: NDArray[np.int64]
+    sizes: NDArray[np.int64]
+    """Stored bytes; 0 or an undefined address = no chunk."""
     masks: NDArray[np.uint32]
 
     def at(self, where: NDArray[np.int64] | slice) -> Entries:
@@ -44,19 +47,19 @@ class Entry:
         width = size - OFFSETS - MASK
         if client == FILTERED and 1 <= width <= 8:
             # read as a whole word, what does not belong to it is cut off
-            word, wide = ("<u4", 4) if width <= 4 else ("<u8", 8)
+            word, wide = ("<u4", 4) if width <= 4 else ("<i8", 8)
             self._dtype: np.dtype[Any] = np.dtype(
                 {
                     "names": ["address", "size", "mask"],
-                    "formats": ["<u8", word, "<u4"],
+                    "formats": ["<i8", word, "<u4"],
                     "offsets": [0, OFFSETS, OFFSETS + width],
                     "itemsize": size,
                 }
             )
-            self._cut = np.uint64((1 << 8 * width) - 1) if width < wide else None
+            self._cut = (1 << 8 * width) - 1 if width < wide else None
             self.nothing = b"\xff" * OFFSETS + bytes(width + MASK)
         elif client == PLAIN and size == OFFSETS:
-            self._dtype = np.dtype("<u8")
+            self._dtype = np.dtype("<i8")
             self.nothing = b"\xff" * OFFSETS
         else:
             raise Unusual(f"an index of client {client} with elements of {size} bytes")
@@ -66,8 +69,8 @@ class Entry:
         table: NDArray[Any] = np.frombuffer(raw, self._dtype)
         if self._dtype.names is None:
             n = len(table)
-            return Entries(table, np.full(n, self._chunk_size, np.uint64), np.zeros(n, np.uint32))
-        sizes = table["size"].astype(np.uint64)
+            return Entries(table, np.full(n, self._chunk_size), np.zeros(n, np.uint32))
+        sizes = table["size"].astype(np.int64)
         return Entries(table["address"], sizes if self._cut is None else sizes & self._cut, table["mask"])
 
 
@@ -76,7 +79,6 @@ def plausible(entries: Entries, end: int) -> NDArray[np.bool_]:
 
     Half an entry has an address without a size, a size without an address, or an address in no file.
     """
-    there = (entries.addresses != UNDEFINED) & (entries.addresses > 0) & (entries.sizes > 0) & (entries.sizes <= end)
-    room = np.uint64(max(end, 0)) - np.minimum(entries.sizes, np.uint64(max(end, 0)))
-    inside: NDArray[np.bool_] = there & (entries.addresses <= room)
+    there = (entries.addresses > 0) & (entries.sizes > 0)
+    inside: NDArray[np.bool_] = there & (entries.addresses <= end - entries.sizes)
     return inside

@@ -62,7 +62,7 @@ class ExtensibleArray:
             "<4xBBBBBBBB48xQ", blocks.checked(address, HEADER, b"EAHD")
         )
         powers = all(n > 0 and n & (n - 1) == 0 for n in (least, pointers))
-        if version != 0 or not powers or not least.bit_length() <= bits <= 64 or not 0 < page < 32:
+        if version != 0 or not powers or not least.bit_length() <= bits <= 40 or not 0 < page < 32:
             raise Unusual(f"an Extensible Array of version {version} with parameters {bits, least, pointers, page}")
         self.count = 1 << bits
         self.entry = Entry(client, size, chunk_size)
@@ -170,7 +170,7 @@ class ExtensibleArray:
         return address
 
     def _expect(self, address: int, signature: bytes, first: int) -> None:
-        offset = first.to_bytes(self._offset_size, "little")
+        offset = first.to_bytes(OFFSETS + 1, "little")[: self._offset_size]
         self._blocks.expect(address, prefix(signature, self._client, self._address, offset))
 
     def _written(self, level: _Level, number: int, page: int) -> bool:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 HEADER = 28
 """Bytes of a FAHD."""
+MOST = 1 << 32
+"""Elements that no dataset of images has: so many chunks need more than any disk."""
 SUM = 4
 """Bytes of a checksum."""
 
@@ -34,8 +36,8 @@ class FixedArray:
         version, client, size, bits, self.count, block = struct.unpack_from(
             "<4xBBBBQQ", blocks.checked(address, HEADER, b"FAHD")
         )
-        if version != 0 or not 0 < bits < 32:
-            raise Unusual(f"a Fixed Array of version {version} with pages of 2**{bits} elements")
+        if version != 0 or not 0 < bits < 32 or self.count > MOST:
+            raise Unusual(f"a Fixed Array of version {version}, {self.count} elements in pages of 2**{bits}")
         self.entry = Entry(client, size, chunk_size)
         self._page = 1 << bits
         self._pages = -(-self.count // self._page) if self.count > self._page else 0

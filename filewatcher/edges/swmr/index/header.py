@@ -31,8 +31,8 @@ SUM = 4
 """Bytes of a checksum."""
 MANY = 64
 """More parts than any object header has."""
-LONGEST = 1 << 24
-"""More bytes than any part has."""
+LONGEST = 1 << 17
+"""More bytes than any part of a dataset's header has; a longer one is not worth its checksum."""
 
 
 @dataclass(frozen=True, slots=True)
