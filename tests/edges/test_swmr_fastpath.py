@@ -22,6 +22,8 @@ from filewatcher.testing.streamwriter import payload, start_writing
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
     from filewatcher.edges.swmr.found import Found
 
 ROWS = 3000
@@ -42,8 +44,12 @@ def crashed(path: Path, rows: int = ROWS, *, growing: bool = False, **more: Any)
     return path
 
 
+def watched(path: Path, wanted: NDArray[np.bool_], *, direct: bool = True) -> ImageFile:
+    return ImageFile(DataFile(str(path), "data"), wanted, None, live=True, inode=None, direct=direct)
+
+
 def opened(path: Path, rows: int = ROWS, *, direct: bool = True) -> ImageFile:
-    file = ImageFile(DataFile(str(path), "data"), np.ones(rows, bool), direct=direct)
+    file = watched(path, np.ones(rows, bool), direct=direct)
     file.check(0.0)
     return file
 
@@ -64,7 +70,7 @@ def by_libhdf5(path: Path) -> list[tuple[int, int, int, int]]:
 def test_no_wrong_byte_beside_a_live_writer(tmp_path: Path, growing: bool) -> None:
     """Every frame is read the moment it is announced, and compared with what the writer wrote."""
     path = tmp_path / "a.h5"
-    file = ImageFile(DataFile(str(path), "data"), np.ones(LIVE, bool))
+    file = watched(path, np.ones(LIVE, bool))
     writer = start_writing(path, LIVE, growing=growing)
     seen: set[int] = set()
     slow = []
@@ -126,11 +132,13 @@ def test_it_can_be_switched_off(tmp_path: Path) -> None:
 
 
 class Lying(ChunkIndex):
-    """An index that this code understands wrongly."""
+    """An index that this code understands wrongly, in one row."""
+
+    row = 4
 
     def locate(self, rows: Any) -> Any:
         rows, entries, doubtful = super().locate(rows)
-        return rows, entries._replace(sizes=entries.sizes + (rows[:1].sum() == 0)), doubtful
+        return rows, entries._replace(sizes=entries.sizes + (rows == self.row)), doubtful
 
 
 def test_libhdf5_wins_and_is_asked_from_then_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -142,18 +150,27 @@ def test_libhdf5_wins_and_is_asked_from_then_on(tmp_path: Path, monkeypatch: pyt
     assert [row for row, *_ in wrong] == [row for row, *_ in right]
     assert wrong != right
     again = table(file.scan(1.0))  # the file rests: libhdf5 walks over all of it
-    assert "libhdf5 reads row 0 otherwise" in file.slow
-    assert again == right
+    assert "libhdf5 reads row 4 otherwise" in file.slow
+    assert again == [right[2]]
 
 
 def test_a_lie_about_the_last_frame_is_not_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fastpath, "ChunkIndex", Lying)
     path = crashed(tmp_path / "a.h5", 100)
-    file = ImageFile(DataFile(str(path), "data"), np.arange(99) % 2 == 0)
+    file = watched(path, np.arange(99) % 2 == 0)
     file.check(0.0)
     assert table(file.scan(0.0)) == by_libhdf5(path)
     assert file.complete
     assert file.slow
+
+
+def test_a_lie_about_the_first_frame_is_not_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fastpath, "ChunkIndex", Lying)
+    monkeypatch.setattr(Lying, "row", 0)
+    path = crashed(tmp_path / "a.h5", 6)
+    file = opened(path, 6)
+    assert table(file.look(0.0)) == by_libhdf5(path)
+    assert "libhdf5 reads row 0 otherwise" in file.slow
 
 
 class Breaking(ChunkIndex):

@@ -218,6 +218,8 @@ class ImageFile:
     def _mark(self, reader: RowReader, found: Found, now: float) -> Found:
         """Take in what is to be reported; the last rows of a file go out once libhdf5 agrees with all that was."""
         found = self._within(reader, found)
+        if len(found) and not self.started:
+            found = self._within(reader, reader.first_word(found))
         self._frontier.mark(found.rows)
         if self.complete:
             found = reader.last_word(found, now)

@@ -85,16 +85,17 @@ class FastPath:
         ours = self._try(ask)
         if ours is None:
             return theirs.rows[:0]
-        suspects = _unequal(theirs, ours.pick(np.isin(ours.rows, theirs.rows)))
+        suspects = unequal(theirs, ours.pick(np.isin(ours.rows, theirs.rows)))
         more = np.setdiff1d(ours.rows, theirs.rows)
         if not len(suspects) and not len(more):
             return suspects
         self._storage.id.refresh()
-        more = np.setdiff1d(more, self._storage.stored(more[more < self._storage.rows]))  # the others came since
+        more = more[more < self._storage.rows]  # the extent is written after the index: libhdf5 knows no more yet
+        more = np.setdiff1d(more, self._storage.stored(more))  # those came since
         if len(suspects):
             again = self._storage.locate(suspects)
             ours = self._try(lambda index: self._locate(index, suspects, confirm=False))
-            suspects = suspects[:0] if ours is None else _unequal(again.pick(np.argsort(again.rows)), ours)
+            suspects = suspects[:0] if ours is None else unequal(again.pick(np.argsort(again.rows)), ours)
         return np.union1d(suspects, more)
 
     def spot_check(self, last: int) -> NDArray[np.int64]:
@@ -161,7 +162,7 @@ class FastPath:
 NOTHING = Found.of([])
 
 
-def _unequal(one: Found, other: Found) -> NDArray[np.int64]:
+def unequal(one: Found, other: Found) -> NDArray[np.int64]:
     """Rows that only one has, or that are not the same in both; rows ascend."""
     both, i, k = np.intersect1d(one.rows, other.rows, assume_unique=True, return_indices=True)
     a, b = one.pick(i), other.pick(k)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from filewatcher.edges.swmr.fastpath import NOTHING, FastPath
+import numpy as np
+
+from filewatcher.edges.swmr.fastpath import NOTHING, FastPath, unequal
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from filewatcher.edges.swmr.found import Found
@@ -82,6 +83,19 @@ class RowReader:
                 self._judge(self._fast.differences(found.within(self.storage.end), self._frontier.wanted))
         self._agreed = True
         return found.pick(self._frontier.missing[found.rows])
+
+    def first_word(self, found: Found) -> Found:
+        """Before the first rows of a file go out: see that libhdf5 reads the first one of them alike."""
+        if self._fast.usable:
+            self.storage.id.refresh()
+            first = found.rows[:1]
+            # a growing dataset's new extent is written after its index: libhdf5 may know of no row yet
+            known = first[first < self.storage.rows]
+            differ = unequal(found.pick(np.arange(len(known))), self.storage.locate(known))
+            if len(differ):
+                self._judge(differ)
+                return self._look_slowly()
+        return found
 
     def last_word(self, found: Found, now: float) -> Found:
         """Before the last rows of a file go out: put right whatever of it libhdf5 reads otherwise."""
