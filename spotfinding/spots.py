@@ -1,0 +1,45 @@
+"""The spots of one image, as an engine finds them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Spots:
+    """Spots that passed the filters of size and separation, in DIALS's order: by their first pixel, row by row.
+
+    Arrays of length n, one element per spot.
+    """
+
+    x: NDArray[np.float64]
+    """Centroid along fast, px; the centre of pixel 0 is 0.5. Weighted by counts, strong pixels only."""
+    y: NDArray[np.float64]
+    """Centroid along slow, px."""
+    intensity: NDArray[np.float64]
+    """Sum of the strong pixels' counts, without background subtraction, as DIALS's float32 has it."""
+    n_pixels: NDArray[np.int32]
+    """Strong pixels."""
+    bounding_box: NDArray[np.int32]
+    """Shape (n, 4): x0, x1, y0, y1 in pixels, half open."""
+    n_strong_pixels: int
+    """Thresholded pixels of the whole image, before any spot filter."""
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+
+class SpotFinder(Protocol):
+    """Thresholds an image and connects its strong pixels; built once for a shape, a mask and resolved parameters."""
+
+    def find(self, pixels: NDArray[np.generic], low: float | None, high: float, gain: float = 1.0) -> Spots:
+        """Find the spots of an image of shape (slow, fast) and any dtype of `spotfinding.chunks.DTYPES`.
+
+        Valid are unmasked pixels from `low` (None = no limit) to `high`, both inclusive; counts are divided by
+        `gain`. Raises `AnalysisError` where DIALS does: more strong pixels than `max_strong_pixel_fraction` allows.
+        """
