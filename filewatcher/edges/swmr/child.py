@@ -7,9 +7,9 @@ It talks over one pipe. Out: lists of observations, an empty one as a heartbeat,
 from __future__ import annotations
 
 import os
+import select
 import signal
 import time
-from multiprocessing.connection import wait
 from typing import TYPE_CHECKING
 
 from filewatcher.errors import Broken, NotReady, Refused
@@ -63,6 +63,9 @@ def _watch(pipe: Connection, request: Request, seen: Mapping[int, NDArray[np.boo
 
     reader = MasterReader(request, seen, alive)
     with Hints() as hints:
+        wakers = select.poll()
+        wakers.register(pipe.fileno(), select.POLLIN)
+        wakers.register(hints.fd, select.POLLIN)
         hints.watch({os.path.dirname(request.master)})  # noqa: PTH120  of a string that stays one
         while True:
             news = reader.step(time.monotonic())
@@ -73,13 +76,13 @@ def _watch(pipe: Connection, request: Request, seen: Mapping[int, NDArray[np.boo
             if reader.poller is not None:
                 hints.watch(reader.poller.folders)
             pause = min(reader.wait(now), spoke + HEARTBEAT - now)
-            ready = wait([pipe, hints.fd], max(0.0, pause))
+            ready = dict(wakers.poll(max(0.0, 1000 * pause)))  # milliseconds
             if hints.fd in ready:
                 hints.clear()
                 time.sleep(GAP)
                 if reader.poller is not None:
                     reader.poller.wake()
-            if pipe in ready:
+            if pipe.fileno() in ready:
                 _obey(pipe, reader)
 
 

@@ -167,8 +167,8 @@ def _storage_size() -> Callable[..., int]:
     return function
 
 
-def stored_chunks(dataset: h5py.h5d.DatasetID, rows: Iterable[int], rest: tuple[int, ...]) -> list[int]:
-    """Return those rows whose chunk at (row, *rest) is stored; cheap however far into the dataset they are.
+def chunk_sizes(dataset: h5py.h5d.DatasetID, rows: Iterable[int], rest: tuple[int, ...]) -> list[int]:
+    """Return stored bytes of the chunks at (row, *rest), 0 = not there; cheap however far into the dataset they are.
 
     ``H5Dget_chunk_storage_size``, which h5py does not wrap; `get_chunk_info_by_coord` walks the whole index. Every row
     must lie within the dataset as it is now: beyond its end libhdf5 2.0 answers at random.
@@ -177,10 +177,9 @@ def stored_chunks(dataset: h5py.h5d.DatasetID, rows: Iterable[int], rest: tuple[
     place = (ctypes.c_uint64 * (1 + len(rest)))(0, *rest)
     size = ctypes.c_uint64(0)
     where, answer, number = ctypes.byref(place), ctypes.byref(size), dataset.id
-    stored = []
+    sizes = []
     for row in rows:
         place[0] = row
-        if function(number, where, answer) >= 0 and size.value:
-            stored.append(row)
+        sizes.append(size.value if function(number, where, answer) >= 0 else 0)
         size.value = 0
-    return stored
+    return sizes

@@ -40,6 +40,7 @@ class SwmrObserver:
     `wait`: False = analyse what is there now. `channel`: of several, by name. `frames`: how many to expect where the
     master does not say. `seen`: asked whenever a child is started: file number -> bitmap over the rows already known.
     `mask_wait`: seconds to wait for linked files of geometry and mask once frames are on disk.
+    `direct`: False = leave every chunk index to libhdf5, which is slower in long files.
 
     Use `close` (or ``async with``) in the end; nothing is left behind.
     """
@@ -53,9 +54,10 @@ class SwmrObserver:
         frames: int | None = None,
         seen: Callable[[], dict[int, NDArray[np.bool_]]] | None = None,
         mask_wait: float = 10.0,
+        direct: bool = True,
     ) -> None:
         path = str(Path(master).absolute())
-        self._request = Request(path, wait, channel, frames, mask_wait)
+        self._request = Request(path, wait, channel, frames, mask_wait, direct)
         self._seen = seen
         self._inodes: dict[int, int] = {}
         self._again: list[tuple[int, int]] = []

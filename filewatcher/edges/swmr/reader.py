@@ -125,6 +125,7 @@ class MasterReader:
             live=self._request.wait,
             inodes=dict(self._request.inodes),
             alive=self._alive,
+            direct=self._request.direct,
         )
         return [described]
 

@@ -22,6 +22,8 @@ class Request:
     """How many to expect where the master does not say."""
     mask_wait: float = 10.0
     """Seconds to wait for linked files of geometry and mask once frames are on disk."""
+    direct: bool = True
+    """Read chunk indexes without libhdf5 where that can be done; False = leave them all to libhdf5."""
     files: tuple[DataFile, ...] = ()
     """Data files as an earlier child has numbered them: those numbers stay."""
     inodes: tuple[tuple[int, int], ...] = ()
