@@ -8,6 +8,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from filewatcher.edges.swmr.found import Found
 from filewatcher.edges.swmr.frontier import OVERTAKEN, WIDEST, Frontier
 
 if TYPE_CHECKING:
@@ -23,12 +24,13 @@ class Disk:
         self.rows = rows
         self.asked = 0
 
-    def stored(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    def ask(self, first: int, missing: NDArray[np.bool_]) -> Found:
+        rows = np.flatnonzero(missing) + first
         self.asked += len(rows)
-        return rows[np.isin(rows, list(self.rows))]
+        return Found.of([(row, 1, 1, 0) for row in rows.tolist() if row in self.rows])
 
     def look(self, frontier: Frontier, rows: int = 1 << 40) -> list[int]:
-        found = frontier.near(self.stored, rows, WIDTH)
+        found = frontier.near(self.ask, rows, WIDTH).rows
         frontier.mark(found)
         return [int(row) for row in found]
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from filewatcher.core.observations import Writer
-from filewatcher.edges.swmr.fastpath import NOTHING
+from filewatcher.edges.swmr.found import NOTHING
 from filewatcher.edges.swmr.frontier import Frontier
 from filewatcher.edges.swmr.libhdf5 import Peek, open_for_swmr, peek
 from filewatcher.edges.swmr.opening import images_of
@@ -217,8 +217,10 @@ class ImageFile:
 
     def _mark(self, reader: RowReader, found: Found, now: float) -> Found:
         """Take in what is to be reported; the last rows of a file go out once libhdf5 agrees with all that was."""
+        if not len(found):
+            return found
         found = self._within(reader, found)
-        if len(found) and not self.started:
+        if not self.started:
             found = self._within(reader, reader.first_word(found))
         self._frontier.mark(found.rows)
         if self.complete:
@@ -231,7 +233,7 @@ class ImageFile:
 
     def _within(self, reader: RowReader, found: Found) -> Found:
         """Those whose bytes are in the file: a torn entry, or a copy without its end, may point beyond."""
-        if not len(found) or len(found.within(reader.storage.end)) == len(found):
+        if not reader.unchecked or len(found.within(reader.storage.end)) == len(found):
             return found
         try:
             now = self._peek_again()

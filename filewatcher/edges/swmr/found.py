@@ -35,15 +35,16 @@ class Found:
         """All but these rows."""
         return self.pick(~np.isin(self.rows, rows)) if len(rows) else self
 
-    def and_(self, other: Found) -> Found:
-        """Both, one after the other."""
-        if not len(other):
-            return self
+    def and_(self, *others: Found) -> Found:
+        """All, one after the other."""
+        parts = [part for part in (self, *others) if len(part)]
+        if len(parts) < 2:
+            return parts[0] if parts else self
         return Found(
-            np.concatenate([self.rows, other.rows]),
-            np.concatenate([self.offsets, other.offsets]),
-            np.concatenate([self.sizes, other.sizes]),
-            np.concatenate([self.masks, other.masks]),
+            np.concatenate([part.rows for part in parts]),
+            np.concatenate([part.offsets for part in parts]),
+            np.concatenate([part.sizes for part in parts]),
+            np.concatenate([part.masks for part in parts]),
         )
 
     def pick(self, which: NDArray[np.bool_] | NDArray[np.int64]) -> Found:
@@ -54,3 +55,6 @@ class Found:
         """Those whose bytes lie within a file of `end` bytes: of others there is nothing to be read yet."""
         inside = self.offsets + self.sizes <= end
         return self if inside.all() else self.pick(inside)
+
+
+NOTHING = Found.of([])

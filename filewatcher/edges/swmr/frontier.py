@@ -17,10 +17,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from filewatcher.edges.swmr.found import NOTHING
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
+
+    from filewatcher.edges.swmr.found import Found
 
 OVERTAKEN = 32
 """Rows before the last seen one that are asked for at every look: frames of several writers overtake each other."""
@@ -96,29 +100,34 @@ class Frontier:
         step = int(tail.argmax()) if len(tail) else 0
         return row + step if len(tail) and tail[step] else len(self.missing)
 
-    def near(
-        self, stored: Callable[[NDArray[np.int64]], NDArray[np.int64]], rows: int, width: int
-    ) -> NDArray[np.int64]:
-        """Ask which missing rows are `stored` near the first one and near the last seen one, `width` rows at first.
+    def near(self, ask: Callable[[int, NDArray[np.bool_]], Found], rows: int, width: int) -> Found:
+        """Ask for missing rows near the first one and near the last seen one, `width` rows at first.
 
-        `rows`: there are no more than these now. Returns rows, ascending.
+        `ask(first, missing)`: which of the rows from `first` on that are `missing` (bitmap) are there, ascending.
+        `rows`: there are no more than these now.
         """
         stop = min(len(self.missing), rows)
-        found: list[NDArray[np.int64]] = []
-        starts = [self._next]
-        if self.last >= self._next and (behind := self._first_from(max(0, self.last + 1 - OVERTAKEN))) > self._next:
-            starts.append(behind)
-        for start in starts:
-            first, wide = start, width
-            while first < stop:
-                last = min(first + wide, stop)
-                asked = np.flatnonzero(self.missing[first:last]) + first
-                there = stored(asked) if len(asked) else asked
-                if len(there):
-                    found.append(there)
-                if len(asked) and (not len(there) or there[-1] != asked[-1]):
-                    break
-                first, wide = last, min(4 * wide, WIDEST)
-        if not found:
-            return np.zeros(0, np.int64)
-        return found[0] if len(found) == 1 else np.unique(np.concatenate(found))
+        last = self.last
+        asked, found = self._onwards(ask, self._next, stop, width)
+        if last < self._next:
+            return found
+        behind = self._first_from(max(asked, last + 1 - OVERTAKEN))
+        return found.and_(self._onwards(ask, behind, stop, width)[1])
+
+    def _onwards(
+        self, ask: Callable[[int, NDArray[np.bool_]], Found], first: int, stop: int, width: int
+    ) -> tuple[int, Found]:
+        """Ask from a row on for as long as the last row asked for is there; returns where it stopped, and all found."""
+        found = []
+        while first < stop:
+            missing = self.missing[first : min(first + width, stop)]
+            there = ask(first, missing)
+            known = 0
+            if len(there):
+                found.append(there)
+                known = int(there.rows[-1]) + 1 - first
+            first += len(missing)
+            if missing[known:].any():
+                break
+            width = min(4 * width, WIDEST)
+        return first, found[0] if len(found) == 1 else NOTHING.and_(*found)

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from filewatcher.edges.swmr.fastpath import NOTHING, FastPath, unequal
+from filewatcher.edges.swmr.fastpath import FastPath, unequal
+from filewatcher.edges.swmr.found import NOTHING
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -35,7 +36,8 @@ class RowReader:
         self._pace = pace
         self._fast = FastPath(storage, base, slow)
         self._looks = 0
-        self._agreed = False  # libhdf5 has seen all that was found
+        self.unchecked = False
+        """The last answer is libhdf5's: nobody has held it against the end of the file."""
 
     @property
     def slow(self) -> str:
@@ -49,18 +51,20 @@ class RowReader:
     def look(self) -> Found:
         """What is new near the first missing row and near the last one seen; cheap."""
         found = None if self._frontier.doubted else self._fast.look(self._frontier)
-        if found is None:
-            return self._look_slowly()
-        self._agreed = self._agreed and not len(found)
-        return found
+        self.unchecked = found is None
+        return self._look_slowly() if found is None else found
 
     def _look_slowly(self) -> Found:
         """Ask libhdf5: first which rows are there, at the same cost for each row, then where."""
         self.storage.id.refresh()
         self._frontier.doubted = False
         self._looks += 1
+        self.unchecked = True
         width = WIDE if self._looks % 8 == 0 else NARROW
-        rows = self._frontier.near(self.storage.stored, self.storage.rows, width)
+        return self._frontier.near(self._ask, self.storage.rows, width)
+
+    def _ask(self, first: int, missing: NDArray[np.bool_]) -> Found:
+        rows = self.storage.stored(missing.nonzero()[0] + first)
         return self.storage.locate(rows) if len(rows) else NOTHING
 
     def scan(self, now: float) -> Found | None:
@@ -68,20 +72,20 @@ class RowReader:
         found = self._fast.scan(self._frontier)
         if found is None:
             return self.walk(now) if self._pace.due(now) else None
-        self._agreed = self._agreed and not len(found)
+        self.unchecked = False
         if self._fast.usable and self._frontier.last >= 0:
             self._judge(self._fast.spot_check(self._frontier.last))
         return found
 
     def walk(self, now: float) -> Found:
         """Let libhdf5 walk over the whole index, and see that the fast path says the same."""
+        self.unchecked = True
         with self._pace.at_work(now):
             self.storage.id.refresh()
             self._frontier.doubted = False
             found = self.storage.all_of(self._frontier.wanted)
             if self._fast.usable:
                 self._judge(self._fast.differences(found.within(self.storage.end), self._frontier.wanted))
-        self._agreed = True
         return found.pick(self._frontier.missing[found.rows])
 
     def first_word(self, found: Found) -> Found:
@@ -98,8 +102,9 @@ class RowReader:
         return found
 
     def last_word(self, found: Found, now: float) -> Found:
-        """Before the last rows of a file go out: put right whatever of it libhdf5 reads otherwise."""
-        if self._fast.usable and not self._agreed:
+        """Before the last rows of a file go out: see that libhdf5 reads the newest ones alike, else all as it does."""
+        if self._fast.usable and len(differ := self._fast.spot_check(self._frontier.last)):
+            self._judge(differ)
             right = self.walk(now).within(self.storage.end)
             self._frontier.mark(right.rows)
             return found.without(right.rows).and_(right)

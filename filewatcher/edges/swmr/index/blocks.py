@@ -12,6 +12,8 @@ OFFSETS = 8
 """Bytes of an address: "Size of Offsets" of the superblock; other sizes are not used by any detector."""
 HIGHEST = 2**62
 """No file has an address beyond this one."""
+ENDLESS = 2**62
+"""More elements than any index has."""
 
 
 class Unusual(Exception):

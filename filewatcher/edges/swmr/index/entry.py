@@ -33,9 +33,16 @@ class Entries(NamedTuple):
     """Stored bytes; 0 or an undefined address = no chunk."""
     masks: NDArray[np.uint32]
 
-    def at(self, where: NDArray[np.int64] | slice) -> Entries:
+    def at(self, where: NDArray[np.bool_] | NDArray[np.int64] | slice) -> Entries:
         """Some of them."""
         return Entries(self.addresses[where], self.sizes[where], self.masks[where])
+
+    def written(self) -> NDArray[np.bool_]:
+        """Which of them are chunks, shape (elements,).
+
+        Half an entry has an address without a size, a size without an address, or an address in no file.
+        """
+        return (self.addresses > 0) & (self.sizes > 0)
 
 
 class Entry:
@@ -72,13 +79,3 @@ class Entry:
             return Entries(table, np.full(n, self._chunk_size), np.zeros(n, np.uint32))
         sizes = table["size"].astype(np.int64)
         return Entries(table["address"], sizes if self._cut is None else sizes & self._cut, table["mask"])
-
-
-def plausible(entries: Entries, end: int) -> NDArray[np.bool_]:
-    """Which of them are chunks that lie within a file of `end` bytes, shape (elements,).
-
-    Half an entry has an address without a size, a size without an address, or an address in no file.
-    """
-    there = (entries.addresses > 0) & (entries.sizes > 0)
-    inside: NDArray[np.bool_] = there & (entries.addresses <= end - entries.sizes)
-    return inside

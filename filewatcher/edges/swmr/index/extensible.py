@@ -20,7 +20,7 @@ import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from filewatcher.edges.swmr.index.blocks import OFFSETS, UNDEFINED, Unusual, prefix
+from filewatcher.edges.swmr.index.blocks import ENDLESS, OFFSETS, UNDEFINED, Unusual, prefix
 from filewatcher.edges.swmr.index.entry import Entry
 
 if TYPE_CHECKING:
@@ -93,31 +93,23 @@ class ExtensibleArray:
         self._blocks.expect(index, prefix(b"EAIB", self._client, self._address))
         self._index = index
 
-    def segments(self, first: int, stop: int) -> list[tuple[int, int | None]]:
-        """Return (elements, address) that together are elements first to stop; address None = not written."""
+    def piece(self, first: int) -> tuple[int, int | None]:
+        """Return how many elements from this one on follow each other in the file, and where; None = not written."""
         if self._index is None:
             pointer = self._blocks.pointer(self._address + HEADER - SUM - OFFSETS)
             if pointer is None:
-                return [(stop - first, None)]
+                return ENDLESS, None
             self._open(pointer)
         assert self._index is not None
-        found: list[tuple[int, int | None]] = []
         if first < self._direct:
-            n = min(stop, self._direct) - first
-            found.append((n, self._index + 6 + OFFSETS + first * self.entry.size))
-            first += n
-        while first < stop:
-            n, address = self._segment(first - self._direct)
-            n = min(n, stop - first)
-            found.append((n, address))
-            first += n
-        return found
+            return self._direct - first, self._index + 6 + OFFSETS + first * self.entry.size
+        return self._in_data_block(first - self._direct)
 
-    def _segment(self, element: int) -> tuple[int, int | None]:
-        """Elements from this one to the end of what is contiguous, and its address."""
+    def _in_data_block(self, element: int) -> tuple[int, int | None]:
+        """The same of an element that is not in the index block; counted from the first of those."""
         u = (element // self._least + 1).bit_length() - 1
         if u >= len(self._levels):
-            return 1 << 62, None
+            return ENDLESS, None
         level = self._levels[u]
         number, within = divmod(element - level.first, level.elements)
         block = self._data_block(level, number)

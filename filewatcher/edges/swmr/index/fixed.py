@@ -13,7 +13,7 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING
 
-from filewatcher.edges.swmr.index.blocks import OFFSETS, UNDEFINED, Unusual, prefix
+from filewatcher.edges.swmr.index.blocks import ENDLESS, OFFSETS, UNDEFINED, Unusual, prefix
 from filewatcher.edges.swmr.index.entry import Entry
 
 if TYPE_CHECKING:
@@ -51,38 +51,27 @@ class FixedArray:
         self._blocks.expect(block, self._prefix)
         self._block = block
 
-    def segments(self, first: int, stop: int) -> list[tuple[int, int | None]]:
-        """Return (elements, address) that together are elements first to stop; address None = not written."""
+    def piece(self, first: int) -> tuple[int, int | None]:
+        """Return how many elements from this one on follow each other in the file, and where; None = not written."""
         if self._block is None:
             pointer = self._blocks.pointer(self._address + HEADER - SUM - OFFSETS)
             if pointer is None:
-                return [(stop - first, None)]
+                return ENDLESS, None
             self._open(pointer)
         assert self._block is not None
-        inside = min(stop, self.count)
-        found: list[tuple[int, int | None]] = []
-        if first < inside and not self._pages:
-            found.append((inside - first, self._block + len(self._prefix) + first * self.entry.size))
-        elif first < inside:
-            found += self._paged(first, inside)
-        if inside < stop:
-            found.append((stop - max(first, inside), None))
-        return found
-
-    def _paged(self, first: int, stop: int) -> list[tuple[int, int | None]]:
-        assert self._block is not None
         start = self._block + len(self._prefix)
-        step = self._page * self.entry.size + SUM
-        pages = start + len(self._bitmap) + SUM
-        if not all(self._written(page) for page in range(first // self._page, (stop - 1) // self._page + 1)):
+        if first >= self.count:
+            return ENDLESS, None
+        if not self._pages:
+            return self.count - first, start + first * self.entry.size
+        page, within = divmod(first, self._page)
+        if not self._written(page):
             self._bitmap = self._blocks.read(start, len(self._bitmap))
-        found: list[tuple[int, int | None]] = []
-        while first < stop:
-            page, within = divmod(first, self._page)
-            n = min(stop - first, self._page - within)
-            found.append((n, pages + page * step + within * self.entry.size if self._written(page) else None))
-            first += n
-        return found
+        if not self._written(page):
+            after = next((p for p in range(page + 1, self._pages) if self._written(p)), self._pages)
+            return after * self._page - first, None
+        start += len(self._bitmap) + SUM + page * (self._page * self.entry.size + SUM)
+        return min(self._page - within, self.count - first), start + within * self.entry.size
 
     def _written(self, page: int) -> bool:
         """The first page is the highest bit of the first byte."""
