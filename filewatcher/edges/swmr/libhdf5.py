@@ -98,12 +98,12 @@ def peek(path: str) -> Peek | None:
         raise NotReady(f"{path} cannot be opened: {error.strerror}") from error
     try:
         status = os.fstat(handle)
-        coherent = _coherent(status.st_dev, os.path.dirname(path))  # noqa: PTH120  of a string that stays one
-        if not coherent:
+        shows_all = coherent(status.st_dev, os.path.dirname(path))  # noqa: PTH120  of a string that stays one
+        if not shows_all:
             # Opening makes most network file systems ask their server again, but not all (FUSE's kernel_cache).
             os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_DONTNEED)
         head = os.pread(handle, 56, 0)
-        if not coherent:
+        if not shows_all:
             # a read has changed the access time, so this asks the server, for the size too
             status = os.fstat(handle)
     except OSError as error:
@@ -111,11 +111,11 @@ def peek(path: str) -> Peek | None:
     finally:
         os.close(handle)
     version, flags, end = _superblock(head)
-    return Peek(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, version, flags, end, coherent)
+    return Peek(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, version, flags, end, shows_all)
 
 
 @cache
-def _coherent(device: int, folder: str) -> bool:
+def coherent(device: int, folder: str) -> bool:
     """Whether the folder's file system shows everyone's writes at once; by device, for it may be mounted later."""
     del device
     return file_system(folder).coherent

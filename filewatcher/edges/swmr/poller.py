@@ -1,20 +1,20 @@
 """All data files of a collection: which of them to look at now, and what they say.
 
-Three rhythms: a *look* at the few files that are growing, every few milliseconds while frames come; a glance into the
-folders, every half second, for files that nobody expected yet; a *survey* of all files, every second, which
-catches what the looks have missed and says what has become of the writers.
+Two rhythms: a *look* at the few files that are growing, every few milliseconds while frames come, and at their folders
+for files that have come; a *survey* of all files, every second, which catches what the looks have missed and says
+what has become of the writers.
 """
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from filewatcher.core.observations import OnDisk, Superseded, Writer, Writers
 from filewatcher.edges.swmr.datafile import ImageFile
+from filewatcher.edges.swmr.effort import SHARE
+from filewatcher.edges.swmr.folders import Folders
 from filewatcher.edges.swmr.opening import Redirected
 from filewatcher.edges.swmr.rhythm import ASLEEP, Rhythm
 from filewatcher.edges.swmr.witness import Rewritten
@@ -31,9 +31,8 @@ if TYPE_CHECKING:
     News = list[OnDisk | Writers | Superseded]
 
 AHEAD = 8
-"""Files that are polled before their first frame, in the order of their first frame: what 4 writers may open next."""
-GLANCE = 0.5
-"""Seconds between glances into the folders."""
+"""Files asked for before they exist, in the order of their first frame: what 4 writers may open next. Only where
+folders do not tell at once what has come into them."""
 SURVEY = 1.0
 """Seconds between surveys."""
 CHECK = 0.1
@@ -45,7 +44,7 @@ class Poller:
 
     `seen`: bitmaps over the rows of files, by number, that need not be reported; `inodes`: of the files in which
     those were seen. `shape`: that of the images, where the master says it. `live`: False = the files are as they will
-    ever be. `direct`: read chunk indexes without libhdf5 where that can be done.
+    ever be. `direct`: read chunk indexes without libhdf5 where that can be done. `share`: of a core, to be kept.
     """
 
     def __init__(
@@ -58,11 +57,12 @@ class Poller:
         inodes: Mapping[int, int] | None = None,
         alive: Callable[[], None] = lambda: None,
         direct: bool = True,
+        share: float = SHARE,
     ) -> None:
         self.redirected = False
         """A file turned out to be a detour: make the map anew."""
-        self.folders: set[str] = set()
-        """Those that hold the data files."""
+        self.rhythm = Rhythm(share)
+        """When to look."""
         self._live = live
         self._direct = direct
         self._shape = shape
@@ -72,11 +72,10 @@ class Poller:
         self._started: list[int] = []
         self._over = False
         self._files: list[ImageFile] = []
-        self._exists: set[str] = set()
+        self._folders = Folders()
         self._said: Writers | None = None
         self._was_writing = False
-        self._glance_at = self._survey_at = self._check_at = -np.inf
-        self._rhythm = Rhythm()
+        self._survey_at = self._check_at = -np.inf
         self._again: set[int] = set()
         self._chosen: list[int] | None = None
         self.update(frame_map, shape)
@@ -97,11 +96,16 @@ class Poller:
                 if self._files[number].started:
                     self._started.append(number)
         self._seen = {}
-        self.folders = {str(Path(file.source.path).parent) for file in self._files}
+        self._folders.of(file.source.path for file in self._files)
         self._chosen = None
         self._survey_at = -np.inf
         self._said = None
         self.redirected = False
+
+    @property
+    def folders(self) -> set[str]:
+        """Those that hold the data files."""
+        return self._folders.names
 
     @property
     def any_frame(self) -> bool:
@@ -134,10 +138,10 @@ class Poller:
             self._again.add(number)
             self._chosen = None
 
-    def wake(self) -> None:
+    def wake(self, now: float) -> None:
         """Something has happened in a folder: look soon."""
-        self._rhythm.wake()
-        self._glance_at = -np.inf
+        self.rhythm.wake(now)
+        self._folders.look_anew()
 
     def poll(self, now: float) -> News:
         """What is new since the last call; nothing any more once another collection is written to one of its names."""
@@ -145,21 +149,21 @@ class Poller:
         if self._over:
             return news
         survey = now >= self._survey_at + SURVEY and (self._live or self._said is None)
+        self.rhythm.begin(now)
         try:
-            with self._rhythm.at_work():
-                news += self._survey(now) if survey else self._looks(now)
+            news += self._survey(now) if survey else self._looks(now)
         except Rewritten as error:  # what was found in this same poll may be the other collection's: it is not told
             self._over = True
             self.close()
             return [Superseded(str(error))]
-        self._rhythm.beat(now, news=any(isinstance(item, OnDisk) for item in news))
+        self.rhythm.end(now, news=any(isinstance(item, OnDisk) for item in news))
         return news
 
     def wait(self, now: float) -> float:
         """Seconds until the next call is worth while."""
         if not self._live or self._over:
             return 0.0 if self._said is None or self._again else ASLEEP
-        return float(self._rhythm.pause(self._survey_at + SURVEY - now))
+        return max(0.0, min(self.rhythm.due(), self._survey_at + SURVEY) - now)
 
     def close(self) -> None:
         """Let go of all files."""
@@ -191,7 +195,8 @@ class Poller:
         return [*news, self._writers(full_scan=swept and not self.redirected)]
 
     def _looks(self, now: float) -> News:
-        self._glance(now)
+        if self._live and self._folders.glance(now):
+            self._chosen = None
         check = now >= self._check_at + CHECK
         if check:
             self._check_at = now
@@ -216,31 +221,17 @@ class Poller:
             news.append(self._writers(full_scan=False))
         return news
 
-    def _glance(self, now: float) -> None:
-        """See which files exist: one listing per folder, not one call per file."""
-        if now < self._glance_at + GLANCE or not self._live:
-            return
-        self._glance_at = now
-        self._chosen = None
-        self._exists.clear()
-        for folder in self.folders:
-            try:
-                with os.scandir(folder) as listing:
-                    self._exists.update(entry.path for entry in listing)
-            except OSError:
-                continue  # not there yet
-
     def _worth_a_look(self) -> list[int]:
-        """Files that are growing, those expected next, and whatever else exists; none that has said everything."""
-        self._rhythm.coherent = all(file.coherent for file in self._files)
+        """Files that are growing, and whatever else exists or may at any moment; none that has said everything."""
+        self.rhythm.coherent = self._folders.coherent and all(file.coherent for file in self._files)
         if not self._live:
             return sorted(self._again)
         chosen = []
-        ahead = 0
+        ahead = 0 if not self._folders.coherent else AHEAD
         for number, file in enumerate(self._files):
             if file.settled or (file.complete and file.mapped):
                 continue
-            if file.started or file.state is Writer.WRITING or file.source.path in self._exists:
+            if file.started or file.state is Writer.WRITING or self._folders.hold(file.source.path):
                 chosen.append(number)
             elif ahead < AHEAD:
                 ahead += 1
