@@ -6,8 +6,10 @@ What a worker would do (pread at once, compare) is done here where it is asked f
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import time
+from array import array
 from collections import Counter
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -19,10 +21,10 @@ from figures import cpu_seconds, resident_mib
 from filewatcher.core.messages import FrameMissing, FrameReady
 from filewatcher.core.observations import DetectorRead
 from filewatcher.core.scanwatch import ScanWatch
-from filewatcher.edges.swmr import SwmrObserver
+from filewatcher.edges.swmr import Budget, Effort, SwmrObserver
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -67,8 +69,8 @@ class Sample:
 class Watched:
     """What was seen of one collection."""
 
-    announced_at: NDArray[np.float64]
-    """CLOCK_MONOTONIC, seconds, when each frame was announced; NaN = never. Shape (frames,)."""
+    times: array[float]
+    """CLOCK_MONOTONIC, seconds, when each frame was announced; NaN = never. One per frame."""
     announced: int = 0
     """Frames announced."""
     again: Counter[int] = field(default_factory=Counter)
@@ -80,35 +82,42 @@ class Watched:
     """At the first frame, then after each tenth of all."""
     children: set[int] = field(default_factory=set)
     """Process ids: more than one = it had to be restarted."""
+    effort: Effort = field(default_factory=Effort)
+
+    @property
+    def announced_at(self) -> NDArray[np.float64]:
+        """The same times, shape (frames,)."""
+        return np.frombuffer(self.times, np.float64)
 
 
 async def watch(
-    master: Path, frames: int, listener: Listener, timeouts: TimeOuts, *, channel: str | None = None
+    master: Path,
+    frames: int,
+    listener: Listener,
+    timeouts: TimeOuts,
+    *,
+    channel: str | None = None,
+    budget: Budget | None = None,
 ) -> Watched:
     """Watch a collection of so many frames to its end. Raises what the product raises."""
     scan = ScanWatch(timeouts=timeouts, now=time.monotonic())
-    seen = Watched(np.full(frames, np.nan))
-    async with SwmrObserver(master, channel=channel, seen=scan.rows_seen) as observer:
-        pending = asyncio.create_task(observer.observe())
-        try:
-            while scan.ended is None:
-                await asyncio.wait({pending}, timeout=TICK)
-                news: list[Observation] = []
-                if pending.done():
-                    news = pending.result()
-                    pending = asyncio.create_task(observer.observe())
-                for item in [*news, None]:
-                    _take(seen, scan, item, listener)
-                if observer.pid is not None:
-                    seen.children.add(observer.pid)
-                    _sample(seen, observer.pid)
-                if any(isinstance(item, DetectorRead) for item in news) and len(seen.children) == 1:
-                    listener.armed()
-                listener.tick(seen.announced, observer.pid)
-        finally:
-            pending.cancel()
-            with suppress(asyncio.CancelledError):
-                await pending
+    seen = Watched(array("d", [math.nan]) * frames)
+    async with SwmrObserver(master, channel=channel, seen=scan.rows_seen, budget=budget) as observer:
+        while scan.ended is None:
+            news: Sequence[Observation] = []
+            with suppress(TimeoutError):
+                async with asyncio.timeout(TICK):
+                    news = await observer.observe()
+            for item in news:
+                _take(seen, scan, item, listener)
+            _take(seen, scan, None, listener)
+            if observer.pid is not None:
+                seen.children.add(observer.pid)
+                _sample(seen, observer.pid)
+            if any(isinstance(item, DetectorRead) for item in news) and len(seen.children) == 1:
+                listener.armed()
+            listener.tick(seen.announced, observer.pid)
+        seen.effort = observer.effort
     seen.ended, seen.ended_at = scan.ended, time.monotonic()
     return seen
 
@@ -117,12 +126,13 @@ def _take(seen: Watched, scan: ScanWatch, item: Observation | None, listener: Li
     events = scan.observe(item, time.monotonic())
     now = time.monotonic()
     ready = [event for event in events if isinstance(event, FrameReady)]
+    for event in ready:
+        if math.isnan(seen.times[event.frame]):
+            seen.times[event.frame] = now
+            seen.announced += 1
+        else:
+            seen.again[event.frame] += 1
     if ready:
-        frames = np.array([event.frame for event in ready])
-        first = np.isnan(seen.announced_at[frames])
-        seen.announced_at[frames[first]] = now
-        seen.announced += int(np.count_nonzero(first))
-        seen.again.update(frames[~first].tolist())
         listener.ready(ready)
     for lost in [event for event in events if isinstance(event, FrameMissing)]:
         if lost.frame in seen.missing:
@@ -131,7 +141,7 @@ def _take(seen: Watched, scan: ScanWatch, item: Observation | None, listener: Li
 
 
 def _sample(seen: Watched, pid: int) -> None:
-    if seen.announced and seen.announced * 10 >= len(seen.samples) * len(seen.announced_at):
+    if seen.announced and seen.announced * 10 >= len(seen.samples) * len(seen.times):
         cpu = cpu_seconds(pid), time.process_time()
         seen.samples.append(Sample(seen.announced, *cpu, resident_mib(pid), resident_mib()))
 

@@ -19,6 +19,8 @@ class Settings(BaseSettings):
     """Journals; a folder on a local file system."""
     filewatcher_debug: bool = False
     """Show where a fault of filewatcher happened."""
+    filewatcher_watch_share: float = Field(default=0.2, gt=0, le=1)
+    """Of one core: what watching files may take, all collections of a process together."""
     xdg_state_home: Path = Field(default_factory=lambda: Path.home() / ".local" / "state")
     xdg_cache_home: Path = Field(default_factory=lambda: Path.home() / ".cache")
 

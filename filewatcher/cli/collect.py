@@ -9,6 +9,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from filewatcher.cli import folders
+from filewatcher.cli.effort import effort_sentence, effort_times
 from filewatcher.cli.gridding import checked_words, choose_grid
 from filewatcher.cli.listeners import JsonLines, Listeners, Stopwatch, Words
 from filewatcher.config import read_settings
@@ -23,7 +24,7 @@ from filewatcher.daemon import CollectionLoop
 from filewatcher.edges.dask_pool import DaskPool, cores
 from filewatcher.edges.journal import Journal
 from filewatcher.edges.output import write_all
-from filewatcher.edges.swmr import SwmrObserver
+from filewatcher.edges.swmr import Budget, SwmrObserver
 from filewatcher.errors import Refused
 from spotfinding.analysis import engine_version, resolve_engine
 from spotfinding.parameters import ParameterError, Parameters, resolve_parameters
@@ -56,8 +57,14 @@ async def collect(wishes: Wishes) -> int:
         frames=wishes.frames,
         now=started,
     )
+    budget = Budget(wishes.watch_share or read_settings().filewatcher_watch_share)
     observer = SwmrObserver(
-        wishes.master, wait=wishes.wait, channel=wishes.channel, frames=wishes.frames, seen=watch.rows_seen
+        wishes.master,
+        wait=wishes.wait,
+        channel=wishes.channel,
+        frames=wishes.frames,
+        seen=watch.rows_seen,
+        budget=budget,
     )
     words, stopwatch = Words(quiet=wishes.quiet), Stopwatch()
     told = (stopwatch, words, JsonLines(order.engine)) if wishes.as_json else (stopwatch, words)
@@ -70,7 +77,10 @@ async def collect(wishes: Wishes) -> int:
         house.push_async_callback(observer.close)
         house.callback(words.stop)
         finished = await loop.run()
-    return desk.file(finished, stopwatch.times)
+    code = desk.file(finished, stopwatch.times | (effort_times(observer.effort, budget) if wishes.wait else {}))
+    if wishes.wait:
+        words.say(effort_sentence(observer.effort, budget))
+    return code
 
 
 def _order(wishes: Wishes) -> Order:

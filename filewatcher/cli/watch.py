@@ -56,6 +56,10 @@ TimeOut = Annotated[
     float | None,
     typer.Option("--timeout", min=0, help="Seconds without a new frame.", show_default="10, or 20 exposures"),
 ]
+WatchShare = Annotated[
+    float | None,
+    typer.Option(min=0.001, max=1, help="Of one core, what watching files may take.", show_default="0.2"),
+]
 FrameTimeOut = Annotated[float, typer.Option("--frame-timeout", min=1, help="Seconds that one frame may take.")]
 
 
@@ -79,12 +83,14 @@ def watch(
     frames: Frames = None,
     timeout_first: TimeOutFirst = 3600.0,
     timeout: TimeOut = None,
+    watch_share: WatchShare = None,
 ) -> None:
     """Watch a collection that is being written, or will be: every frame is analysed as it appears."""
     code = go(
         Wishes(
             master.absolute(), tuple(words or ()), engine, workers, output, as_json, force, quiet, select, images,
             channel, grid, orientation, snaked, start, frame_timeout, frames, timeout_first, timeout,
+            watch_share,
         )
     )  # fmt: skip
     raise typer.Exit(code)

@@ -30,4 +30,5 @@ class Wishes:
     frames: int | None = None
     timeout_first: float = 3600.0
     timeout: float | None = None
+    watch_share: float | None = None
     wait: bool = True

@@ -51,6 +51,9 @@ def test_a_live_grid_scan_equals_its_reprocessing_also_after_a_kill(
     live = shell.finish(watching)
     assert live.code == 0, live.stderr
     assert live.counts() == (120, 120, 0, 0)
+    assert live.summary["times"]["watch_share"] > 0
+    assert live.summary["times"]["watch_looks"] > 0
+    assert "watching took" in live.stderr
     assert [line["frame"] for line in live.by_frame()] == list(range(120))
 
     assert resumed.code == 0, resumed.stderr

@@ -35,3 +35,8 @@ def test_where_state_goes(environment: dict[str, str], folder: str) -> None:
 def test_a_value_without_sense_is_named() -> None:
     refused = state_dir(FILEWATCHER_DEBUG="perhaps")
     assert "Refused: environment variable FILEWATCHER_DEBUG='perhaps'" in refused.stderr
+
+
+def test_a_share_of_a_core_is_more_than_nothing() -> None:
+    refused = state_dir(FILEWATCHER_WATCH_SHARE="0")
+    assert "Refused: environment variable FILEWATCHER_WATCH_SHARE='0'" in refused.stderr

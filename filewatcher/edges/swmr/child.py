@@ -39,8 +39,10 @@ def main(parent: socket.socket, request: Request, seen: Mapping[int, NDArray[np.
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which closes the socket
     parent.setblocking(True)
     try:
+        watch = _Watch(parent, request, seen)
+        # the first word once libhdf5 is loaded, not before: ten at a time on a loaded machine, that takes long
         parent.sendall(message(Effort()))
-        _Watch(parent, request, seen).run()
+        watch.run()
     except (BrokenPipeError, ConnectionResetError, EOFError):
         return
     except (Broken, Refused) as error:

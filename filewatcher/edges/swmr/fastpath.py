@@ -80,7 +80,8 @@ class FastPath:
             return []
         self._storage.id.refresh()
         # the extent is written after the index: libhdf5 may know of no more yet
-        suspects = sorted({chunk.row for chunk in differ if chunk.row < self._storage.rows})
+        rows = self._storage.rows
+        suspects = sorted({chunk.row for chunk in differ if chunk.row < rows})
         again = self._storage.locate(suspects)
         ours = self._try(lambda index: index.locate(suspects)[0])
         return [] if ours is None else sorted({chunk.row for chunk in set(ours) ^ set(again)})
@@ -90,7 +91,8 @@ class FastPath:
         differ = list(range(max(0, last + 1 - SAMPLE), last + 1))
         for _ in range(2):  # the writer may have written one anew between the two reads
             self._storage.id.refresh()
-            inside = [row for row in differ if row < self._storage.rows]
+            rows = self._storage.rows
+            inside = [row for row in differ if row < rows]
             theirs = {row: n for row, n in zip(inside, self._storage.sizes(inside), strict=True) if n}
             ours = self._try(lambda index, rows=list(theirs): index.locate(rows)[0])  # type: ignore[misc]
             if ours is None:

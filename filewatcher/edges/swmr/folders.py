@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 GLANCE = 0.5
 """Seconds between listings, at most."""
+ASK = 0.02
+"""Seconds between stats: hints tell of new files earlier where there are any."""
 TICK = 0.02
 """Seconds: times of files are those of the kernel's last tick, at most 10 ms old. What comes into a folder so shortly
 after its listing may not change its time."""
@@ -28,7 +30,7 @@ class Folders:
         self._there: set[str] = set()
         self._listed: dict[str, str] = {}  # path of a file -> its path in a listing
         self._stamps: list[tuple[int, int, int] | None] = []
-        self._list_until = self._listed_at = float("-inf")
+        self._list_until = self._listed_at = self._asked_at = float("-inf")
 
     def of(self, paths: Iterable[str]) -> None:
         """Use the folders of these files."""
@@ -43,10 +45,13 @@ class Folders:
 
     def look_anew(self) -> None:
         """List them at the next glance."""
-        self._listed_at = float("-inf")
+        self._listed_at = self._asked_at = float("-inf")
 
     def glance(self, now: float) -> bool:
         """See whether something has come or gone; True = they were listed anew."""
+        if now < self._asked_at + ASK:
+            return False
+        self._asked_at = now
         stamps = [_stamp(name) for name in self.names]
         if stamps != self._stamps:
             self._stamps = stamps

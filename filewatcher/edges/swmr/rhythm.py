@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import time
+from typing import TYPE_CHECKING
 
 from filewatcher.edges.swmr.effort import SHARE, Effort
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 FASTEST = 0.007
 """Seconds from look to look while frames come: a frame is to be announced within 10 ms."""
@@ -20,20 +24,26 @@ STRETCHED = 0.5
 """Seconds from look to look at most, however small the share: time-outs are counted from what is seen."""
 GAP = 0.001
 """Seconds after a hint before the disk is asked: the bytes of a frame come before its entry in the index."""
-MEMORY = 0.1
-"""Weight of the newest look in the average of what a look costs."""
+BATCH = 8
+"""Looks after which their cost is taken: the clock that tells it is a system call."""
+MEMORY = 0.5
+"""Weight of the newest batch in the average of what a look costs."""
 
 
 class Rhythm:
-    """The times of the looks; `now` is any clock in seconds that does not go back. `share`: of a core, to be kept."""
+    """The times of the looks; `now` is any clock in seconds that does not go back. `share`: of a core, to be kept.
 
-    def __init__(self, share: float = SHARE) -> None:
+    `spent`: seconds of a core that this process has taken so far.
+    """
+
+    def __init__(self, share: float = SHARE, spent: Callable[[], float] = time.process_time) -> None:
         self.share = share
+        self._spent = spent
         self.coherent = True
         """All file systems show what is there."""
         self._wait = FASTEST
         self._cost = 0.0
-        self._cpu = self._first_cpu = time.process_time()
+        self._cpu = self._first_cpu = spent()
         self._first_at: float | None = None
         self._begun_at = self._progress_at = 0.0
         self._busy = False  # the last look found frames
@@ -69,9 +79,10 @@ class Rhythm:
         long = now - self._progress_at >= LONG
         self._wait = FASTEST if news else min(2 * max(self._wait, FASTEST), ASLEEP if long else SLOWEST)
         self._busy = news
-        cpu = time.process_time()  # all of this process since the last look, that is with telling what was found
-        self._cost += MEMORY * (cpu - self._cpu - self._cost)
-        self._cpu = cpu
+        if self._looks % BATCH == 0:
+            cpu = self._spent()  # all of this process since the last time, that is with telling what was found
+            self._cost += MEMORY * ((cpu - self._cpu) / BATCH - self._cost)
+            self._cpu = cpu
 
     def wake(self, now: float) -> None:
         """Something has happened: look soon."""

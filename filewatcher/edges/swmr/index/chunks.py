@@ -25,6 +25,8 @@ PAGE = 4096
 """Bytes that the kernel copies at a time: between two of them a writer may be held up for long."""
 STRIDE = 8192
 """Rows read at a time."""
+NEW = 4
+"""Rows that are new at a time, mostly."""
 FEW = 64
 """Rows up to which a loop over all is cheaper than numpy."""
 
@@ -119,6 +121,10 @@ class ChunkIndex:
         size, nothing = entry.size, entry.nothing
         step, at = size * self._per_row, size * self._chunk
         if stop - first <= FEW:
+            # mostly the first few are new and all others empty, which one comparison tells
+            if raw.endswith(nothing * (self._per_row * (stop - first - NEW))):
+                raw = raw[: NEW * step]
+            stop = first + len(raw) // step
             places = zip(range(first, stop), range(at, len(raw), step), strict=True)
             return [row for row, place in places if wanted[row] and raw[place : place + size] != nothing]
         table = np.frombuffer(raw, np.uint8).reshape(stop - first, step)[:, at : at + size]

@@ -1,0 +1,36 @@
+"""What watching has cost, in words and for the summary."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from filewatcher.edges.swmr import Budget, Effort
+
+
+def effort_times(effort: Effort, budget: Budget) -> dict[str, float]:
+    """Return what goes among the ``times`` of a summary.
+
+    >>> from filewatcher.edges.swmr import Budget, Effort
+    >>> effort_times(Effort(cpu=0.5, seconds=20.0, looks=2500, longest_gap=0.0187), Budget(0.2))
+    {'watch_share': 0.025, 'watch_share_limit': 0.2, 'watch_looks': 2500, 'watch_longest_gap_s': 0.019}
+    """
+    return {
+        "watch_share": round(effort.share, 4),
+        "watch_share_limit": budget.share,
+        "watch_looks": effort.looks,
+        "watch_longest_gap_s": round(effort.longest_gap, 3),
+    }
+
+
+def effort_sentence(effort: Effort, budget: Budget) -> str:
+    """Return the same for people.
+
+    >>> from filewatcher.edges.swmr import Budget, Effort
+    >>> effort_sentence(Effort(cpu=0.5, seconds=20.0, looks=2500, longest_gap=0.0187), Budget(0.2))
+    'watching took 2.5 % of a core (limit 20 %): 2500 looks, at most 19 ms apart while frames came'
+    """
+    return (
+        f"watching took {100 * effort.share:.1f} % of a core (limit {100 * budget.share:g} %): {effort.looks} looks, "
+        f"at most {1000 * effort.longest_gap:.0f} ms apart while frames came"
+    )
