@@ -60,22 +60,22 @@ def _ratio(figures: Figures) -> str:
 
 def page(result: Figures) -> str:
     """The page ``docs/reference/benchmarks-watch.rst``, whole."""
-    parts = [
-        _title("The watcher, measured"),
-        INTRODUCTION,
-        _where(result),
-        _title("How late, at what cost", "-"),
-        LATE,
-        _watch_table(result["watch"]),
-        _compared(result["watch"]),
-        _calls(result["system-calls"]),
-        _title("What a reader does to the writer", "-"),
-        _rounds(result),
-        _harm_table(result),
-        _why(result["creations"]),
-        _title("Targets", "-"),
-        _targets(result["targets"]),
-    ]
+    parts = [_title("The watcher, measured"), INTRODUCTION, _where(result)]
+    if result["watch"]:
+        parts += [
+            _title("How late, at what cost", "-"),
+            LATE,
+            _watch_table(result["watch"]),
+            _compared(result["watch"]),
+        ]
+    if "many" in result:
+        parts.append(_many(result["many"]))
+    if "system-calls" in result:
+        parts.append(_calls(result["system-calls"]))
+    if "flushes" in result:
+        parts += [_title("What a reader does to the writer", "-"), _rounds(result), _harm_table(result)]
+        parts.append(_why(result["creations"]))
+    parts += [_title("Targets", "-"), _targets(result["targets"])]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -91,6 +91,18 @@ def _where(result: Figures) -> str:
 
 def _calls(calls: Figures) -> str:
     return f"System calls of the child per poll at 1 kHz ({calls['by']}): {_number(calls['per-poll'])}."
+
+
+def _many(many: Figures) -> str:
+    late = many["latency-ms"]
+    return (
+        f"{many['collections']} collections with {many['files']} files at once, watched by one process: "
+        f"{many['announced']} of {many['frames']} frames announced, "
+        f"late p50 {late['p50']:.1f} p99 {late['p99']:.1f} max {late['max']:.1f} ms; "
+        f"the readers together took {100 * many['share-of-core']:.1f} % of a core "
+        f"(limit {100 * many['share-limit']:g} %) for {many['looks']} looks, "
+        f"at most {many['longest-gap-ms']:g} ms apart while frames came."
+    )
 
 
 def _rounds(result: Figures) -> str:

@@ -18,6 +18,7 @@ import harm
 import page
 from cost import Case, measure, system_calls
 from figures import machine
+from many import together
 from odin_writer import Recording
 
 HARMLESS = 1.05
@@ -62,27 +63,48 @@ def cases(folder: Path, *, quick: bool) -> list[Case]:
     return found
 
 
-def run(folder: Path, *, quick: bool) -> dict[str, Any]:
-    """Measure everything; returns the figures as printed with --json."""
-    result: dict[str, Any] = {"machine": machine(folder), "quick": quick, "watch": []}
-    targets: list[dict[str, Any]] = []
+def run(folder: Path, *, quick: bool, part: str = "") -> dict[str, Any]:
+    """Measure everything, or only the parts whose names contain `part`; returns the figures as printed with --json."""
+    result: dict[str, Any] = {"machine": machine(folder), "quick": quick, "watch": [], "targets": []}
     _say(f"{result['machine']}")
     for case in cases(folder, quick=quick):
-        figures = measure(case)
-        result["watch"].append(figures)
-        _say(page.sentence(figures))
-        targets += _promised(case, figures)
-    result["system-calls"] = system_calls(Recording(folder, 1_000 if quick else 5_000, 1000.0))
-    _say(f"system calls of the child at 1 kHz: {result['system-calls']}")
+        if part in case.name:
+            figures = measure(case)
+            result["watch"].append(figures)
+            _say(page.sentence(figures))
+            result["targets"] += _promised(case, figures)
+    if part in "ten at once":
+        result["many"] = together(folder, 3.0 if quick else 20.0)
+        _say(f"ten at once: {result['many']}")
+        result["targets"] += _bounded(result["many"])
+    if part in "system calls":
+        result["system-calls"] = system_calls(Recording(folder, 1_000 if quick else 5_000, 1000.0))
+        _say(f"system calls of the child at 1 kHz: {result['system-calls']}")
+    if part in "harm":
+        result |= _harm(folder, quick=quick)
+        result["targets"] += _harmless(result)
+        for line in page.harm_sentences(result):
+            _say(line)
+    return result
+
+
+def _harm(folder: Path, *, quick: bool) -> dict[str, Any]:
     # quick: one writer, for most of the time of a short round goes into starting processes
     scan = Recording(folder, 1_000 if quick else 5_000, 1000.0, writers=1 if quick else 4)
-    result["flushes"] = harm.flushes(scan, 2 if quick else 7)
     files = Recording(folder, 150 if quick else 600, math.inf, per_file=1, payload=(200, 400))
-    result["creations"] = harm.creations(files, 1 if quick else 5)
-    for line in page.harm_sentences(result):
-        _say(line)
-    result["targets"] = targets + _harmless(result)
-    return result
+    return {
+        "flushes": harm.flushes(scan, 2 if quick else 7),
+        "creations": harm.creations(files, 1 if quick else 5),
+    }
+
+
+def add(earlier: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
+    """Put parts together that were measured one by one; what was measured again counts as it is now."""
+    again = {one["name"] for one in more["watch"]}
+    cases_again = {target["case"] for target in more["targets"]}
+    watched = [one for one in earlier["watch"] if one["name"] not in again] + more["watch"]
+    targets = [t for t in earlier["targets"] if t["case"] not in cases_again] + more["targets"]
+    return {**earlier, **more, "watch": watched, "targets": targets}
 
 
 def _promised(case: Case, figures: dict[str, Any]) -> list[dict[str, Any]]:
@@ -118,6 +140,15 @@ def _harmless(result: dict[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
+def _bounded(many: dict[str, Any]) -> list[dict[str, Any]]:
+    name = "ten at once"
+    return [
+        _target(name, "frames seen", many["announced"], many["frames"], at_least=True),
+        _target(name, "frames announced twice", many["announced-twice"], 0),
+        _target(name, "share of a core", many["share-of-core"], many["share-limit"]),
+    ]
+
+
 def _target(case: str, what: str, value: float, limit: float, *, at_least: bool = False) -> dict[str, Any]:
     met = value >= limit if at_least else value <= limit
     return {"case": case, "what": what, "value": round(value, 3), "limit": limit, "met": bool(met)}
@@ -132,6 +163,8 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="end within a minute")
     parser.add_argument("--json", action="store_true", help="print all figures as one object, the last line")
+    parser.add_argument("--part", default="", help="only parts whose names contain this: 1 kHz, ten, calls, harm ...")
+    parser.add_argument("--into", type=Path, help="add the figures to those of other parts in this JSON file")
     parser.add_argument("--check", action="store_true", help="end with exit code 1 if a target is missed")
     parser.add_argument("--page", type=Path, help="write the figures as a page of documentation (reStructuredText)")
     parser.add_argument("--from", dest="source", type=Path, help="measure nothing: take the figures of this JSON file")
@@ -147,7 +180,11 @@ def main() -> int:
         result = json.loads(wanted.source.read_text().splitlines()[-1])
     else:
         with tempfile.TemporaryDirectory(prefix="filewatcher-bench-", dir=wanted.folder) as folder:
-            result = run(Path(folder), quick=wanted.quick)
+            result = run(Path(folder), quick=wanted.quick, part=wanted.part)
+    if wanted.into is not None:
+        if wanted.into.exists():
+            result = add(json.loads(wanted.into.read_text()), result)
+        wanted.into.write_text(json.dumps(result))
     for target in result["targets"]:
         _say(page.verdict(target))
     if wanted.page is not None:

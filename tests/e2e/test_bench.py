@@ -56,3 +56,19 @@ def test_a_missed_target_is_called_missed_and_the_page_is_well_formed() -> None:
     table = page._targets([target])
     docutils.core.publish_doctree(table, settings_overrides={"report_level": 2, "halt_level": 2})
     assert "**missed**" in table
+
+
+def test_parts_measured_one_by_one_make_a_page(tmp_path: Path) -> None:
+    import page  # noqa: PLC0415
+    import watch  # noqa: PLC0415
+
+    ten = watch.run(tmp_path, quick=True, part="ten at once")
+    assert (ten["many"]["announced"], ten["many"]["announced-twice"]) == (2420, 0)
+    assert ten["watch"] == []
+    other = {**ten, "watch": [], "targets": [{**ten["targets"][0], "case": "another"}]}
+    both = watch.add(other, ten)
+    assert [target["case"] for target in both["targets"]] == ["another", *["ten at once"] * 3]
+    assert watch.add(both, ten) == both
+    written = page.page(both)
+    docutils.core.publish_doctree(written, settings_overrides={"report_level": 2, "halt_level": 2})
+    assert "2420 of 2420 frames announced" in written
