@@ -133,7 +133,7 @@ async def _run(recording: Recording, state: Path, writers: Writers, limits: Limi
     observer = SwmrObserver(recording.master, seen=watch.rows_seen)
     listener = TimedListener(times, observer, lambda: writers.pids)
 
-    def journal(run: Run, described: Described) -> Journal:
+    def journal(run: Run, _: Described) -> Journal:
         return Journal.open(state / "state", run)
 
     loop = CollectionLoop(order, watch, observer, pool, journal, listener, time.monotonic, limits)

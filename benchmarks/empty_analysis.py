@@ -19,10 +19,10 @@ class EmptyAnalysis:
 
     engine_name = "none"
 
-    def __init__(self, detector: Detector, parameters: Parameters, engine_name: str) -> None:
+    def __init__(self, _detector: Detector, _parameters: Parameters, _engine_name: str) -> None:
         """Need nothing."""
 
-    def __call__(self, chunk: Chunk, layout: Layout, patience: float = 0.0) -> Record:
+    def __call__(self, _chunk: Chunk, _layout: Layout, _patience: float = 0.0) -> Record:
         """Say that there are no spots."""
         return NOTHING
 
