@@ -30,6 +30,7 @@ from dxtbx.model import Detector as DxtbxDetector
 
 from spotfinding.analysis import Record
 from spotfinding.errors import AnalysisError
+from spotfinding.validity import valid_range
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,7 +70,7 @@ class DialsEngine:
         mask = detector.pixel_mask()
         self._unmasked = None if mask is None else ~mask
         with _dials_errors("DIALS cannot use this detector"):
-            self._experiments = ExperimentList([_experiment(detector, parallax=parameters.parallax_correction)])
+            self._experiments = dials_models(detector, parallax=parameters.parallax_correction)
         self._threshold = _threshold(detector.shape, parameters)
         grid = flex.grid(*detector.shape)
         # These live as long as the engine: new ones would be page-faulted in for every image (140 MB for 16M).
@@ -154,29 +155,6 @@ class DialsEngine:
         return spots.select(keep)
 
 
-def valid_range(dtype: np.dtype[Any], trusted: tuple[float, float], *, inclusive: bool) -> tuple[float | None, float]:
-    """Return the smallest and the largest valid value of a pixel type, both inclusive; None = no smallest.
-
-    `trusted` is the smallest valid value and the saturation value; `inclusive`: is the latter valid? For integers
-    the answers are integers of that type, so that numpy compares without converting the image.
-
-    >>> valid_range(np.dtype("u2"), (0, 50000), inclusive=False), valid_range(np.dtype("u2"), (1, 1e9), inclusive=True)
-    ((None, 49999), (1, 65533))
-    """
-    low, high = trusted
-    if dtype.kind == "f":
-        # dxtbx: exclusive means exclusive on both sides, of a range that starts one below the smallest value
-        bounds = np.array((low, high) if inclusive else (low - 1, high), dtype=dtype.newbyteorder("="))
-        return tuple(bounds.tolist()) if inclusive else tuple(np.nextafter(bounds, bounds[::-1]).tolist())
-    info = np.iinfo(dtype)
-    first = math.ceil(max(low, info.min))
-    high = min(high, info.max + 1)
-    last = math.floor(high) if inclusive else math.ceil(high) - 1
-    if dtype.kind == "u":  # the marks of DECTRIS; dxtbx has no more than int32
-        last = min(last, int(info.max) - 2, 2**31 - 3)
-    return (None if first == info.min else first), last
-
-
 def _threshold(shape: tuple[int, int], parameters: Parameters) -> DispersionExtendedThreshold | DispersionThreshold:
     """DIALS's threshold with its tables, 434 MB for 16M."""
     kind = (
@@ -192,8 +170,8 @@ def _threshold(shape: tuple[int, int], parameters: Parameters) -> DispersionExte
     )
 
 
-def _experiment(detector: Detector, *, parallax: bool) -> Experiment:
-    """The models of dxtbx, as its reader of NXmx files makes them (dxtbx/nexus/__init__.py)."""
+def dials_models(detector: Detector, *, parallax: bool) -> ExperimentList:
+    """Return the models of dxtbx, as its reader of NXmx files makes them (dxtbx/nexus/__init__.py)."""
     model = DxtbxDetector()
     panel = model.add_panel()
     panel.set_type("SENSOR_PAD")
@@ -212,7 +190,8 @@ def _experiment(detector: Detector, *, parallax: bool) -> Experiment:
         panel.set_px_mm_strategy(SimplePxMmStrategy())
     no_divergence = (0.0, 0.0)
     beam = Beam(detector.sample_to_source, detector.wavelength, *no_divergence)
-    return Experiment(beam=beam, detector=model)  # type: ignore[call-arg]  # dxtbx's stub knows no defaults
+    experiment = Experiment(beam=beam, detector=model)  # type: ignore[call-arg]  # dxtbx's stub knows no defaults
+    return ExperimentList([experiment])
 
 
 def _attenuation(material: str, wavelength: float) -> float:

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from spotfinding.analysis import AnalysisError
 from spotfinding.detector import Detector
-from spotfinding.dials_engine import DialsEngine, valid_range
+from spotfinding.dials_engine import DialsEngine
 from spotfinding.parameters import Parameters, resolve_parameters
+from spotfinding.validity import valid_range
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
