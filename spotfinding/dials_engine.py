@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from cctbx import eltbx, uctbx
 from dials.algorithms.image.threshold import DispersionExtendedThreshold, DispersionThreshold
+from dials.algorithms.shoebox import MaskCode
 from dials.algorithms.spot_finding.factory import FilterRunner, PeakCentroidDistanceFilter
 from dials.algorithms.spot_finding.per_image_analysis import stats_for_reflection_table
 from dials.array_family import flex
@@ -28,8 +29,9 @@ from dxtbx.model import (
 )
 from dxtbx.model import Detector as DxtbxDetector
 
-from spotfinding.analysis import Record
+from spotfinding.analysis import Measured, Record
 from spotfinding.errors import AnalysisError
+from spotfinding.spots import Spots
 from spotfinding.validity import valid_range
 
 if TYPE_CHECKING:
@@ -81,16 +83,30 @@ class DialsEngine:
 
     def find(self, pixels: NDArray[np.generic]) -> Record:
         """Analyse one image, shape (slow, fast); see `spotfinding.analysis.Engine`."""
+        spots, n_strong = self._found(pixels)
+        with _dials_errors("DIALS cannot analyse this image"):
+            statistics = stats_for_reflection_table(
+                spots, filter_ice=self._parameters.filter_ice, ice_rings_width=self._parameters.ice_rings_width
+            )
+        return _record(statistics, n_strong_pixels=n_strong)
+
+    def spots(self, pixels: NDArray[np.generic]) -> Measured:
+        """Return the spots of one image; see `spotfinding.analysis.Engine`."""
+        table, n_strong = self._found(pixels)
+        table = table.select(table["rlp"].norms() > 0)
+        if not len(table):
+            return Measured(_spots_of(np.zeros((0, 3)), table, n_strong), np.zeros(0))
+        place = table["xyzobs.px.value"].as_numpy_array().reshape(-1, 3)
+        return Measured(_spots_of(place, table, n_strong), _d(table).as_numpy_array())
+
+    def _found(self, pixels: NDArray[np.generic]) -> tuple[flex.reflection_table, int]:
+        """The spots within d_min..d_max, and how many pixels are strong."""
         if pixels.shape != self._shape:
             raise AnalysisError(f"the image has {pixels.shape} pixels, but the detector {self._shape} (slow, fast)")
         self._fill(pixels)
         with _dials_errors("DIALS cannot analyse this image"):
             strong = self._strong_pixels()
-            spots = self._filtered_by_resolution(self._spots(strong))
-            statistics = stats_for_reflection_table(
-                spots, filter_ice=self._parameters.filter_ice, ice_rings_width=self._parameters.ice_rings_width
-            )
-        return _record(statistics, n_strong_pixels=len(strong))
+            return self._filtered_by_resolution(self._spots(strong)), len(strong)
 
     def _fill(self, pixels: NDArray[np.generic]) -> None:
         """Copy the image into DIALS's buffers, and find out which pixels are valid."""
@@ -146,13 +162,31 @@ class DialsEngine:
         spots["id"] = flex.int(len(spots), 0)
         spots.centroid_px_to_mm(self._experiments)
         spots.map_centroids_to_reciprocal_space(self._experiments)
-        d = uctbx.d_star_sq_as_d(flex.pow2(spots["rlp"].norms()))
+        d = _d(spots)
         keep = flex.bool(len(spots), True)
         if self._parameters.d_min is not None:
             keep &= d >= self._parameters.d_min
         if self._parameters.d_max is not None:
             keep &= d <= self._parameters.d_max
         return spots.select(keep)
+
+
+def _d(spots: flex.reflection_table) -> flex.double:
+    """Angstrom."""
+    return uctbx.d_star_sq_as_d(flex.pow2(spots["rlp"].norms()))
+
+
+def _spots_of(place: NDArray[np.float64], table: flex.reflection_table, n_strong: int) -> Spots:
+    """DIALS's table as ours; `place`: centroids, px, shape (spots, 3)."""
+    shoeboxes = table["shoebox"]
+    return Spots(
+        x=place[:, 0],
+        y=place[:, 1],
+        intensity=table["intensity.sum.value"].as_numpy_array(),
+        n_pixels=shoeboxes.count_mask_values(MaskCode.Foreground).as_numpy_array().astype(np.int32),
+        bounding_box=np.array([box[:4] for box in shoeboxes.bounding_boxes()], dtype=np.int32).reshape(-1, 4),
+        n_strong_pixels=n_strong,
+    )
 
 
 def _threshold(shape: tuple[int, int], parameters: Parameters) -> DispersionExtendedThreshold | DispersionThreshold:

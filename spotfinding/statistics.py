@@ -9,11 +9,11 @@ Snell and Deacon, J. Appl. Cryst. (2006) 39, 112-119, section 2.4.4.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from spotfinding.analysis import Record
 from spotfinding.errors import AnalysisError
 from spotfinding.geometry import d_of
 from spotfinding.ice import on_ice_ring
@@ -32,22 +32,9 @@ WILSON_CUTOFF = math.sqrt(-math.log(1e-2))
 """Normalised amplitude that one in a hundred spots exceeds (Read, Acta Cryst. (1999) D55, 1759)."""
 
 
-@dataclass(frozen=True, slots=True)
-class ImageStatistics:
-    """The numbers of one image, as `spotfinding.analysis.Record` has and describes them."""
-
-    n_spots_total: int
-    n_spots_no_ice: int
-    n_spots_4A: int  # noqa: N815  the field's own spelling
-    total_intensity: float
-    estimated_d_min: float = UNKNOWN
-    d_min_distl_method_1: float = UNKNOWN
-    d_min_distl_method_2: float = UNKNOWN
-    noisiness_method_1: float = UNKNOWN
-    noisiness_method_2: float = UNKNOWN
-
-
-def image_statistics(d_star: Floats, intensity: Floats, *, filter_ice: bool, ice_rings_width: float) -> ImageStatistics:
+def image_statistics(
+    d_star: Floats, intensity: Floats, n_strong_pixels: int, *, filter_ice: bool, ice_rings_width: float
+) -> Record:
     """Return the numbers of one image; `d_star` is 1/d in 1/angstrom, `intensity` above 0, both of shape (spots,).
 
     Raises `AnalysisError` where DIALS fails: all spots at one resolution.
@@ -56,14 +43,14 @@ def image_statistics(d_star: Floats, intensity: Floats, *, filter_ice: bool, ice
     d_star, intensity = d_star[somewhere], intensity[somewhere]
     d = d_of(d_star)
     ice = on_ice_ring(1.0 / (d * d), ice_rings_width) if filter_ice else np.zeros(len(d), dtype=bool)
-    counts = len(d), len(d) - np.count_nonzero(ice), int(np.count_nonzero(d > 4))
-    total = _sum(intensity[~ice])
-    if counts[1] <= ENOUGH:
-        return ImageStatistics(*counts, total)
-    d_min_1, noisiness_1 = distl_method_1(d, d_star)
-    d_min_2, noisiness_2 = distl_method_2(d)
-    d_min = estimated_d_min(d, d_star * d_star, intensity, ice)
-    return ImageStatistics(*counts, total, d_min, d_min_1, d_min_2, noisiness_1, noisiness_2)
+    n_no_ice = len(d) - int(np.count_nonzero(ice))
+    estimates = (UNKNOWN,) * 5
+    if n_no_ice > ENOUGH:
+        d_min = estimated_d_min(d, d_star * d_star, intensity, ice)
+        (d_min_1, noisiness_1), (d_min_2, noisiness_2) = distl_method_1(d, d_star), distl_method_2(d)
+        estimates = d_min, d_min_1, d_min_2, noisiness_1, noisiness_2
+    n_4a = int(np.count_nonzero(d > 4))
+    return Record(len(d), n_no_ice, n_4a, _sum(intensity[~ice]), *estimates, n_strong_pixels)
 
 
 # ---- the resolution to which spots are significant ----------------------------------------------------------------

@@ -52,9 +52,11 @@ def dials(rlp: NDArray[Any], intensity: NDArray[Any], **options: Any) -> dict[st
 def ours(rlp: NDArray[Any], intensity: NDArray[Any], **options: Any) -> dict[str, Any] | None:
     x, y, z = rlp.T if len(rlp) else np.zeros((3, 0))
     try:
-        return asdict(image_statistics(np.sqrt(x * x + y * y + z * z), intensity, **options))
+        found = asdict(image_statistics(np.sqrt(x * x + y * y + z * z), intensity, 7, **options))
     except AnalysisError:
         return None
+    assert found.pop("n_strong_pixels") == 7
+    return found
 
 
 @settings(max_examples=400)
@@ -67,14 +69,14 @@ def test_every_number_is_that_of_dials_to_the_last_bit(
 
 
 def test_of_few_spots_nothing_is_said() -> None:
-    few = image_statistics(np.full(10, 0.3), np.full(10, 50.0), filter_ice=False, ice_rings_width=0.004)
+    few = image_statistics(np.full(10, 0.3), np.full(10, 50.0), 90, filter_ice=False, ice_rings_width=0.004)
     assert (few.n_spots_total, few.n_spots_4A, few.total_intensity) == (10, 0, 500.0)
-    assert set(list(asdict(few).values())[4:]) == {-1.0}
+    assert set(list(asdict(few).values())[4:9]) == {-1.0}
 
 
 def test_spots_in_the_direct_beam_are_not_counted() -> None:
     d_star = np.array([0.0, 0.1, 0.2, 0.0])
-    counted = image_statistics(d_star, np.ones(4), filter_ice=False, ice_rings_width=0.004)
+    counted = image_statistics(d_star, np.ones(4), 12, filter_ice=False, ice_rings_width=0.004)
     assert (counted.n_spots_total, counted.n_spots_4A, counted.total_intensity) == (2, 2, 2.0)
 
 
@@ -82,4 +84,4 @@ def test_spots_at_one_resolution_are_an_error_as_in_dials() -> None:
     rlp, intensity = np.tile([0.0, 0.0, 0.25], (12, 1)), np.arange(1.0, 13)
     assert dials(rlp, intensity, filter_ice=False) is None
     with pytest.raises(AnalysisError, match="all spots are at one resolution"):
-        image_statistics(rlp[:, 2], intensity, filter_ice=False, ice_rings_width=0.004)
+        image_statistics(rlp[:, 2], intensity, 99, filter_ice=False, ice_rings_width=0.004)
