@@ -12,10 +12,11 @@ import json
 import os
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
-from filewatcher.core.messages import FrameFailed, FrameResult, Recorded, Statistics, numbers_of
+from filewatcher.core.messages import Disagreement, FrameFailed, FrameResult, Recorded, Statistics, numbers_of
 from filewatcher.errors import Broken, Refused
 from filewatcher.mounts import file_system
 
@@ -233,14 +234,18 @@ def _forget(db: sqlite3.Connection) -> None:
 
 
 def _row(outcome: FrameResult | FrameFailed, place: str) -> Row:
+    verified = None if outcome.verified is None else [asdict(one) for one in outcome.verified]
     if isinstance(outcome, FrameResult):
-        body: list[object] = [outcome.engine, outcome.attempts, *numbers_of(outcome.statistics)]
+        body = [verified, outcome.engine, outcome.attempts, *numbers_of(outcome.statistics)]
         return outcome.scan, outcome.frame, "done", json.dumps(body), place
-    return outcome.scan, outcome.frame, "failed", json.dumps([outcome.reason, outcome.attempts]), place
+    return outcome.scan, outcome.frame, "failed", json.dumps([verified, outcome.reason, outcome.attempts]), place
 
 
 def _outcome(scan: int, frame: int, state: str, body: list[Any]) -> FrameResult | FrameFailed:
+    said, *rest = body
+    verified = None if said is None else tuple(Disagreement(**one) for one in said)
     if state == "done":
-        engine, attempts, *numbers = body
-        return FrameResult(scan, frame, Statistics(*numbers), engine, attempts)
-    return FrameFailed(scan, frame, *body)
+        engine, attempts, *numbers = rest
+        return FrameResult(scan, frame, Statistics(*numbers), engine, attempts, verified)
+    reason, attempts = rest
+    return FrameFailed(scan, frame, reason, attempts, verified)
