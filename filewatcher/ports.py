@@ -96,8 +96,8 @@ class Progress:
 class Listener(Protocol):
     """Whoever wants to know; called from the loop, must not block it."""
 
-    def described(self, described: Described, run: Run, recorded: int) -> None:
-        """The master is there; outcomes that an earlier process recorded follow, so many."""
+    def described(self, described: Sequence[Described], run: Run, recorded: int) -> None:
+        """The masters are there, one per scan; outcomes that an earlier process recorded follow, so many."""
 
     def outcomes(self, outcomes: Sequence[Outcome]) -> None:
         """Frames have ended, and it is on record."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from filewatcher.core.grid import Grid, parse
@@ -17,15 +18,42 @@ ANY_SHAPE = "1x1"
 
 def checked_words(wishes: Wishes) -> None:
     """Raise `Refused` for words that make no grid, before anything is started."""
-    _from_words(wishes, wishes.grid or ANY_SHAPE, None, snaked=True)
+    for scan in range(len(wishes.masters)):
+        one = words_of(wishes, scan)
+        _from_words(one, one.grid or ANY_SHAPE, None, snaked=True)
+
+
+def words_of(wishes: Wishes, scan: int) -> Wishes:
+    """Return the wishes of one scan: words with commas name one grid per scan, others are for all of them.
+
+    Raises `Refused` for as many words as there are no scans.
+    """
+    count = len(wishes.masters)
+
+    def of_scan(option: str, words: str | None) -> str | None:
+        each = words.split(",") if words is not None else [None]
+        if len(each) not in (1, count):
+            raise Refused(
+                f"--{option} {words}: {len(each)} words for {count} scan{'s' * (count != 1)}; give one for each "
+                "master, separated by commas, or one for all"
+            )
+        return each[scan % len(each)]
+
+    return replace(
+        wishes,
+        grid=of_scan("grid", wishes.grid),
+        orientation=of_scan("orientation", wishes.orientation),
+        start=of_scan("start", wishes.start),
+    )
 
 
 def choose_grid(wishes: Wishes, described: Described) -> tuple[Grid | None, tuple[str, ...]]:
-    """Return the grid to draw on, None for a scan without, and what is to be said about the choice.
+    """Return the grid to draw a scan on, None for a scan without, and what is to be said about the choice.
 
     Words win over positions, and a contradiction is said. Raises `Refused` for a grid that does not match the number
     of frames, or that is not known well enough.
     """
+    wishes = words_of(wishes, described.scan)
     master, positions = described.master.path, described.positions
     there = from_positions(positions.x, positions.y) if positions is not None else None
     words = {"--orientation": wishes.orientation, "--start": wishes.start, "--snaked": wishes.snaked}

@@ -9,6 +9,7 @@ import time
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
+import numpy as np
 from rich.console import Console
 
 from filewatcher.core.lines import frame_line
@@ -35,7 +36,7 @@ class Listeners:
     def __init__(self, *listeners: Listener) -> None:
         self._listeners = listeners
 
-    def described(self, described: Described, run: Run, recorded: int) -> None:
+    def described(self, described: Sequence[Described], run: Run, recorded: int) -> None:
         """The master is there."""
         for listener in self._listeners:
             listener.described(described, run, recorded)
@@ -62,7 +63,7 @@ class JsonLines:
     def __init__(self, engine: str) -> None:
         self._engine = engine
 
-    def described(self, described: Described, run: Run, recorded: int) -> None:
+    def described(self, described: Sequence[Described], run: Run, recorded: int) -> None:
         """Nothing: there is a line when a frame has ended."""
 
     def outcomes(self, outcomes: Sequence[Outcome]) -> None:
@@ -110,12 +111,13 @@ class Words:
         """Print a sentence that stays."""
         self.console.print(sentence, markup=False, soft_wrap=True)
 
-    def described(self, described: Described, run: Run, recorded: int) -> None:
+    def described(self, described: Sequence[Described], run: Run, recorded: int) -> None:
         """Say what will be analysed."""
-        files = len(described.frame_map.files)
-        where = f"{files} data file{'s' * (files != 1)}"
-        count = "an unknown number of" if described.frame_map.open_ended else len(described.frame_map)
-        self.say(f"{PurePath(described.master.path).name}: {count} frames in {where}, engine {run.engine}")
+        for scan in described:
+            files = len(np.unique(scan.frame_map.file[scan.frame_map.file >= 0])) or len(scan.frame_map.files)
+            where = f"{files} data file{'s' * (files != 1)}"
+            count = "an unknown number of" if scan.frame_map.open_ended else len(scan.frame_map)
+            self.say(f"{PurePath(scan.master.path).name}: {count} frames in {where}, engine {run.engine}")
         if recorded:
             self.say(f"{recorded} of them are on record from an earlier start of this run")
 
@@ -151,7 +153,7 @@ class Stopwatch:
         self.times: dict[str, float] = {}
         self._written = 0
 
-    def described(self, described: Described, run: Run, recorded: int) -> None:  # noqa: ARG002  as the Protocol
+    def described(self, described: Sequence[Described], run: Run, recorded: int) -> None:  # noqa: ARG002  as the Protocol
         """Note when the master was there."""
         self._note("described_s")
 

@@ -31,3 +31,10 @@ class Wishes:
     timeout_first: float = 3600.0
     timeout: float | None = None
     wait: bool = True
+    others: tuple[Path, ...] = ()
+    """Masters of further scans of the same collection; absolute."""
+
+    @property
+    def masters(self) -> tuple[Path, ...]:
+        """One per scan."""
+        return (self.master, *self.others)

@@ -140,7 +140,7 @@ class Recording:
         self.told = asyncio.Event()
         """Set at every progress; whoever waits for one clears it."""
 
-    def described(self, described: Described, run: Run, recorded: int) -> None:  # noqa: ARG002  the Protocol's
+    def described(self, described: Sequence[Described], run: Run, recorded: int) -> None:  # noqa: ARG002  the Protocol's
         """Remember the run."""
         self.runs.append(run)
 

@@ -31,7 +31,7 @@ GAP = 0.001
 
 
 def main(pipe: Connection, request: Request, seen: Mapping[int, NDArray[np.bool_]]) -> None:
-    """Watch one master until the pipe closes."""
+    """Watch one collection until the pipe closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which closes the pipe
     try:
         pipe.send([])
@@ -63,7 +63,7 @@ def _watch(pipe: Connection, request: Request, seen: Mapping[int, NDArray[np.boo
 
     reader = MasterReader(request, seen, alive)
     with Hints() as hints:
-        hints.watch({os.path.dirname(request.master)})  # noqa: PTH120  of a string that stays one
+        hints.watch({os.path.dirname(master) for master in request.masters})  # noqa: PTH120  of a string that stays one
         while True:
             news = reader.step(time.monotonic())
             now = time.monotonic()

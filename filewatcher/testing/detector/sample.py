@@ -68,6 +68,10 @@ def stills(sim: Simulation) -> tuple[Still, ...]:
 
 def images(sim: Simulation) -> NDArray[np.int64]:
     """Return which image of the pool every frame shows; shape (frames,)."""
+    return np.concatenate([_images(scan) for scan in sim.scans])
+
+
+def _images(sim: Simulation) -> NDArray[np.int64]:
     column, row = cells(sim)
     chosen = np.arange(sim.n_frames) % BLANKS
     for crystal in range(sim.crystals):
