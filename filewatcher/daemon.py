@@ -11,6 +11,7 @@ import asyncio
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from filewatcher.core.answers import Answers
 from filewatcher.core.batching import BatchEnded, Batcher, BatchLost, Unreadable
 from filewatcher.core.messages import FrameFailed, FrameMissing, FrameReady, Outcome, Recorded, State, place_of
 from filewatcher.core.observations import Described, DetectorRead, MasterBlocked, OnDisk, Superseded, Writers
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from filewatcher.core.messages import ChunkLayout
     from filewatcher.core.observations import Observation
     from filewatcher.core.run import Order
-    from filewatcher.ports import Journal, Listener, Observer, Pool
+    from filewatcher.ports import Journal, Listener, Observer, Opened, Pool
 
 TICK = 0.05
 """Seconds after which the time itself is news: time-outs, batches."""
@@ -47,13 +48,13 @@ class CollectionLoop:
         scans: Collection,
         observer: Observer,
         pool: Pool,
-        open_journal: Callable[[Run, Sequence[Described]], Journal],
+        open_run: Callable[[Run, Sequence[Described]], Opened],
         listener: Listener,
         clock: Callable[[], float],
         limits: Limits | None = None,
     ) -> None:
         self._order, self._scans, self._listener = order, scans, listener
-        self._observer, self._pool, self._open_journal = observer, pool, open_journal
+        self._observer, self._pool, self._open_run = observer, pool, open_run
         self._clock = clock
         self._started = clock()
         self._batcher = Batcher(limits)
@@ -64,6 +65,7 @@ class CollectionLoop:
         self._in_flight = 0
         self._run: Run | None = None
         self._journal: Journal | None = None
+        self._answers: Answers | None = None
         self._detector: Detector | None = None
         self._warnings: tuple[str, ...] = ()
         self._layouts: set[ChunkLayout] = set()
@@ -153,7 +155,9 @@ class CollectionLoop:
         """Find out which run this is, and what is on record of it."""
         order, masters = self._order, tuple(one.master for one in described)
         self._run = Run(masters, order.selection, order.parameters, order.engine, order.channel)
-        self._journal = self._open_journal(self._run, described)
+        opened = self._open_run(self._run, described)
+        self._journal = opened.journal
+        self._answers = Answers(self._journal.key, opened.grids, self._clock)
         recorded = self._journal.recorded()
         self._listener.described(described, self._run, len(recorded))
         self._recorded = {(one.outcome.scan, one.outcome.frame): one for one in recorded}
@@ -188,7 +192,7 @@ class CollectionLoop:
                     self._record([event])
         if ready:
             self._batcher.add(ready, now)
-        self._listener.outcomes([outcome for outcome in known if self._scans.record(outcome)])
+        self._listener.outcomes([outcome for outcome in known if self._note(outcome)])
 
     def _check(self, ready: FrameReady) -> None:
         if ready.layout in self._layouts:
@@ -201,8 +205,14 @@ class CollectionLoop:
         for outcome in outcomes:
             self._batcher.forget(outcome.scan, outcome.frame)
             place = self._places.pop((outcome.scan, outcome.frame), "")
-            if self._scans.record(outcome):
+            if self._note(outcome):
                 self._fresh.append((outcome, place))
+
+    def _note(self, outcome: Outcome) -> bool:
+        new = self._scans.record(outcome)
+        if new and self._answers is not None:
+            self._answers.record(outcome)
+        return new
 
     # ---- out
 
@@ -243,6 +253,9 @@ class CollectionLoop:
             fresh, self._fresh = self._fresh, []
             await self._journal.add([Recorded(o, place) for o, place in fresh if not isinstance(o, FrameMissing)])
             self._listener.outcomes([outcome for outcome, _ in fresh])
+        if self._answers is not None:
+            for answer in self._answers.due(self._clock(), [scan.over for scan in self._scans.scans]):
+                self._listener.centred(answer)
 
     # ---- the end
 
@@ -263,7 +276,9 @@ class CollectionLoop:
         # images inside a master that is still open: it will change once more, so its age says nothing yet
         elif not self._scans.still_written & {master.path for master in self._run.masters}:
             self._journal.complete(self._run)
-        return Finished(self._run, tuple(scans), self._detector, self._warnings)
+        assert self._answers is not None
+        problem = (self._answers.problem,) if self._answers.problem else ()
+        return Finished(self._run, tuple(scans), self._detector, self._warnings + problem, tuple(self._answers.final))
 
     def _finished(self, number: int) -> FinishedScan:
         scan = self._scans.scans[number]

@@ -14,6 +14,7 @@ from filewatcher.cli.gridding import checked_words, choose_grid
 from filewatcher.cli.listeners import JsonLines, Listeners, Stopwatch, Words
 from filewatcher.config import read_settings
 from filewatcher.core.batching import Limits
+from filewatcher.core.centring import Centring
 from filewatcher.core.collection import Collection
 from filewatcher.core.lines import summary_line
 from filewatcher.core.messages import State
@@ -27,6 +28,7 @@ from filewatcher.edges.journal import Journal
 from filewatcher.edges.output import write_all
 from filewatcher.edges.swmr import SwmrObserver
 from filewatcher.errors import Refused
+from filewatcher.ports import Opened
 from spotfinding.analysis import engine_version, resolve_engine
 from spotfinding.parameters import ParameterError, Parameters, resolve_parameters
 
@@ -105,7 +107,7 @@ class Desk:
         self._folder: Path | None = None
         self._journal_key = ""
 
-    def open(self, run: Run, described: Sequence[Described]) -> Journal:
+    def open(self, run: Run, described: Sequence[Described]) -> Opened:
         """Decide grids, state and output before the first frame is analysed. Raises `Refused`."""
         for scan in described:
             frames = len(scan.frame_map)
@@ -134,7 +136,7 @@ class Desk:
         except BaseException:
             journal.close()
             raise
-        return journal
+        return Opened(journal, self._grids)
 
     def _claim(self, journal: Journal, run: Run) -> None:
         self._folder = folders.choose(
@@ -166,6 +168,7 @@ class Desk:
 
     def _report(self, finished: Finished, scan: FinishedScan, times: dict[str, float]) -> ScanReport:
         results, chosen, number = scan.results, scan.selected, scan.described.scan
+        centres = [a.centring for a in finished.answers if a.scan == number and isinstance(a.centring, Centring)]
         place = {int(frame): i for i, frame in enumerate(chosen)}
         return ScanReport(
             collection=self._journal_key,
@@ -183,6 +186,7 @@ class Desk:
             versions={name: version(name) for name in PACKAGES} | {"engine": engine_version(finished.run.engine)},
             times={"started": self._started.isoformat(), "ended": datetime.now(UTC).isoformat(), **times},
             warnings=self._warnings + finished.warnings,
+            centring=centres[-1] if centres else None,
         )
 
     def _say(self, report: ScanReport, scan: FinishedScan) -> None:

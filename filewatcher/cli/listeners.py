@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from rich.console import Console
 
+from filewatcher.core.answers import answer_line
 from filewatcher.core.lines import frame_line
 from filewatcher.errors import Broken, Interrupted
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from rich.status import Status
 
+    from filewatcher.core.answers import Answer
     from filewatcher.core.lines import Json
     from filewatcher.core.messages import Outcome
     from filewatcher.core.observations import Described
@@ -45,6 +47,11 @@ class Listeners:
         """Frames have ended."""
         for listener in self._listeners:
             listener.outcomes(outcomes)
+
+    def centred(self, answer: Answer) -> None:
+        """Where the crystal is."""
+        for listener in self._listeners:
+            listener.centred(answer)
 
     def trouble(self, sentence: str) -> None:
         """A file cannot be read."""
@@ -83,6 +90,10 @@ class JsonLines:
         except OSError as error:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise Broken(f"standard output cannot be written: {error.strerror}; the same command resumes") from error
+
+    def centred(self, answer: Answer) -> None:
+        """Write its line."""
+        self.write(answer_line(answer))
 
     def trouble(self, sentence: str) -> None:
         """Nothing: the lines of its frames will say it, if it stays."""
@@ -124,6 +135,9 @@ class Words:
     def outcomes(self, outcomes: Sequence[Outcome]) -> None:
         """Nothing: the numbers of `progress` say it."""
 
+    def centred(self, answer: Answer) -> None:
+        """Nothing: the last one is said in the end."""
+
     def trouble(self, sentence: str) -> None:
         """Say what is in the way."""
         self.say(f"warning: {sentence}")
@@ -162,6 +176,12 @@ class Stopwatch:
         if outcomes:
             self.times.setdefault("first_result_s", self._seconds())
             self._note("last_result_s")
+
+    def centred(self, answer: Answer) -> None:
+        """Note when the first answer and the final ones were given."""
+        self.times.setdefault("first_centring_s", self._seconds())
+        if answer.final:
+            self._note("centring_s")
 
     def trouble(self, sentence: str) -> None:
         """Nothing."""

@@ -31,6 +31,12 @@ class Scan:
         self.described: Described | None = None
 
     @property
+    def over(self) -> bool:
+        """Every frame has its outcome, and no more will be announced."""
+        ended, count = self.watch.ended, self.collector.count
+        return ended is not None and sum(map(count, (State.DONE, State.FAILED, State.MISSING))) >= ended.expected
+
+    @property
     def waiting(self) -> NDArray[np.int64]:
         """Selected frames that have no outcome."""
         selected = self.watch.selected

@@ -74,7 +74,7 @@ def summary_line(report: ScanReport) -> dict[str, Json]:
         "failed": report.count(State.FAILED),
         "missing": report.count(State.MISSING),
         "grid": None if report.grid is None else grid_words(report.grid),
-        "centring": None,
+        "centring": None if report.centring is None else report.centring.as_json(region=False),
         "engine": report.engine,
         "parameters": to_json(report.parameters),
         "versions": to_json(report.versions),

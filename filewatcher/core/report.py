@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from filewatcher.core.centring import Centring
     from filewatcher.core.grid import Grid
     from filewatcher.core.observations import MasterFile
 
@@ -62,6 +63,8 @@ class ScanReport:
     """Seconds, and points in time as ISO 8601."""
     warnings: tuple[str, ...] = ()
     """What had to be assumed, in words."""
+    centring: Centring | None = None
+    """Where the crystal is; None without a grid."""
 
     def __post_init__(self) -> None:
         """Raise ValueError if the arrays do not belong together."""

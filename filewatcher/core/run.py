@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from filewatcher.core.answers import Answer
     from filewatcher.core.collector import Results
     from filewatcher.core.detector import Detector
     from filewatcher.core.messages import ScanEnded
@@ -99,3 +100,5 @@ class Finished:
     scans: tuple[FinishedScan, ...]
     detector: Detector | None
     warnings: tuple[str, ...]
+    answers: tuple[Answer, ...] = ()
+    """The final ones: where the crystal is."""

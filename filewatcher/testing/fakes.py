@@ -10,6 +10,7 @@ from filewatcher.core.batching import BatchEnded, BatchLost
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from filewatcher.core.answers import Answer
     from filewatcher.core.batching import Batch, Unreadable
     from filewatcher.core.messages import ChunkLayout, FrameFailed, FrameReady, FrameResult, Outcome, Recorded
     from filewatcher.core.observations import Described, Observation
@@ -135,6 +136,7 @@ class Recording:
     def __init__(self) -> None:
         self.runs: list[Run] = []
         self.frames: list[Outcome] = []
+        self.answers: list[Answer] = []
         self.troubles: list[str] = []
         self.last: Progress | None = None
         self.told = asyncio.Event()
@@ -147,6 +149,10 @@ class Recording:
     def outcomes(self, outcomes: Sequence[Outcome]) -> None:
         """Remember them."""
         self.frames.extend(outcomes)
+
+    def centred(self, answer: Answer) -> None:
+        """Remember it."""
+        self.answers.append(answer)
 
     def trouble(self, sentence: str) -> None:
         """Remember it."""

@@ -22,6 +22,7 @@ from filewatcher.core.scanwatch import ScanWatch, TimeOuts
 from filewatcher.core.selection import Selection
 from filewatcher.daemon import CollectionLoop
 from filewatcher.errors import Broken
+from filewatcher.ports import Opened
 from filewatcher.testing.fakes import InlinePool, MemoryJournal, Recording, ScriptedObserver
 
 if TYPE_CHECKING:
@@ -122,7 +123,13 @@ def loop_of(observer: ScriptedObserver, timeouts: TimeOuts | None = None, second
     scans = Collection([ScanWatch(n, timeouts=timeouts) for n in (0, 1)])
     journal, pool = MemoryJournal(), InlinePool(found)
     return CollectionLoop(
-        order, scans, observer, pool, lambda _run, _d: journal, Recording(), clock=lambda: seconds * next(ticks)
+        order,
+        scans,
+        observer,
+        pool,
+        lambda _run, _described: Opened(journal, (None, None)),
+        Recording(),
+        clock=lambda: seconds * next(ticks),
     )
 
 

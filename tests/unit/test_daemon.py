@@ -13,6 +13,7 @@ from filewatcher.core.batching import Unreadable
 from filewatcher.core.collection import Collection
 from filewatcher.core.detector import Detector
 from filewatcher.core.framemap import DataFile, FrameMap
+from filewatcher.core.grid import Grid
 from filewatcher.core.messages import (
     ChunkLayout,
     Filter,
@@ -39,6 +40,7 @@ from filewatcher.core.scanwatch import ScanWatch, TimeOuts
 from filewatcher.core.selection import Selection
 from filewatcher.daemon import CollectionLoop
 from filewatcher.errors import Broken, Unreachable
+from filewatcher.ports import Opened
 from filewatcher.testing.fakes import InlinePool, MemoryJournal, Recording, ScriptedObserver
 
 if TYPE_CHECKING:
@@ -79,6 +81,7 @@ class Case:
         observer: ScriptedObserver | None = None,
         frames: int | None = None,
         pool: InlinePool | None = None,
+        grid: Grid | None = None,
     ) -> None:
         ticks = itertools.count()
         self.observer = observer or ScriptedObserver()
@@ -91,7 +94,7 @@ class Case:
             Collection([self.watch]),
             self.observer,
             self.pool,
-            lambda _run, _described: self.journal,
+            lambda _run, _described: Opened(self.journal, (grid,)),
             self.listener,
             clock=lambda: seconds_per_look * next(ticks),
         )
@@ -119,6 +122,24 @@ def test_every_frame_reaches_the_journal_and_the_listener() -> None:
         assert case.journal.closed
         assert case.listener.last is not None
         assert case.listener.last.behind == 0
+
+    asyncio.run(story())
+
+
+def test_where_the_crystal_is_is_told_while_frames_come_and_at_once_in_the_end() -> None:
+    async def story() -> None:
+        case = Case(grid=Grid(3, 1, snaked=False))
+        case.observer.say(described(3), DetectorRead(DETECTOR), on_disk([2]))
+        running = asyncio.create_task(case.run())
+        while not case.listener.answers:
+            case.listener.told.clear()
+            await case.listener.told.wait()
+        case.observer.say(on_disk([0, 1]))
+        finished = await running
+        assert not case.listener.answers[0].final
+        assert [answer.final for answer in case.listener.answers[-1:]] == [True]
+        assert finished.answers == (case.listener.answers[-1],)
+        assert finished.answers[0].version == 3
 
     asyncio.run(story())
 
