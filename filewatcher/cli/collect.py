@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from filewatcher.cli import folders
 from filewatcher.cli.gridding import checked_words, choose_grid
 from filewatcher.cli.listeners import JsonLines, Listeners, Stopwatch, Words
+from filewatcher.cli.notifying import Notifier
 from filewatcher.config import read_settings
 from filewatcher.core.batching import Limits
 from filewatcher.core.centring import Centring
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from filewatcher.core.grid import Grid
     from filewatcher.core.observations import Described
     from filewatcher.core.run import Finished, FinishedScan, Run
+    from filewatcher.ports import Listener
 
 INCOMPLETE = 3
 """Exit code of a collection with failed or missing frames."""
@@ -71,17 +73,21 @@ async def collect(wishes: Wishes) -> int:
         *wishes.masters, wait=wishes.wait, channel=wishes.channel, frames=wishes.frames, seen=scans.rows_seen
     )
     words, stopwatch = Words(quiet=wishes.quiet), Stopwatch()
-    told = (stopwatch, words, JsonLines(order.engine)) if wishes.as_json else (stopwatch, words)
-    desk = Desk(wishes, words)
+    notifier = Notifier(wishes, order.engine)
+    told: list[Listener] = [stopwatch, words, notifier]
+    if wishes.as_json:
+        told.append(JsonLines(order.engine))
+    desk = Desk(wishes, words, notifier)
     loop = CollectionLoop(order, scans, observer, pool, desk.open, Listeners(*told), time.monotonic, limits)
     absent = [master for master in wishes.masters if not master.exists()]
     words.start(f"waiting for {absent[0]}" if absent else f"reading {' and '.join(map(str, wishes.masters))}")
     async with AsyncExitStack() as house:
         house.push_async_callback(pool.close)
         house.push_async_callback(observer.close)
+        house.push_async_callback(notifier.close, words)
         house.callback(words.stop)
         finished = await loop.run()
-    return desk.file(finished, stopwatch.times)
+        return desk.file(finished, stopwatch.times)
 
 
 def _order(wishes: Wishes) -> Order:
@@ -99,8 +105,8 @@ def _order(wishes: Wishes) -> Order:
 class Desk:
     """Opens the journal and the output folder of a run, and files the report at its end."""
 
-    def __init__(self, wishes: Wishes, words: Words) -> None:
-        self._wishes, self._words = wishes, words
+    def __init__(self, wishes: Wishes, words: Words, notifier: Notifier) -> None:
+        self._wishes, self._words, self._notifier = wishes, words, notifier
         self._started = datetime.now(UTC)
         self._grids: tuple[Grid | None, ...] = ()
         self._warnings: tuple[str, ...] = ()
@@ -157,8 +163,10 @@ class Desk:
         assert self._folder is not None
         reports = [self._report(finished, scan, times) for scan in finished.scans]
         write_all(self._folder, *reports)
+        summaries = [summary_line(report) for report in reports]
+        self._notifier.summaries(summaries)
         if self._wishes.as_json:
-            JsonLines.write(*(summary_line(report) for report in reports))
+            JsonLines.write(*summaries)
         for warning in finished.warnings:
             self._words.say(f"warning: {warning}")
         for report, scan in zip(reports, finished.scans, strict=True):

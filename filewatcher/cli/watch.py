@@ -67,6 +67,11 @@ TimeOut = Annotated[
     typer.Option("--timeout", min=0, help="Seconds without a new frame.", show_default="10, or 20 exposures"),
 ]
 FrameTimeOut = Annotated[float, typer.Option("--frame-timeout", min=1, help="Seconds that one frame may take.")]
+Notify = Annotated[
+    list[str] | None,
+    typer.Option(metavar="URL", help="Who is told while it runs: udp://host:port (GDA) or http://...; repeatable."),
+]
+Dcid = Annotated[str | None, typer.Option(metavar="N[,N]", help="Data collection id of each scan, for GDA.")]
 
 
 def watch(
@@ -89,6 +94,8 @@ def watch(
     frames: Frames = None,
     timeout_first: TimeOutFirst = 3600.0,
     timeout: TimeOut = None,
+    notify: Notify = None,
+    dcid: Dcid = None,
 ) -> None:
     """Watch a collection that is being written, or will be: every frame is analysed as it appears."""
     others, parameters = apart(words or ())
@@ -96,6 +103,7 @@ def watch(
         Wishes(
             master.absolute(), parameters, engine, workers, output, as_json, force, quiet, select, images, channel,
             grid, orientation, snaked, start, frame_timeout, frames, timeout_first, timeout, others=others,
+            notify=tuple(notify or ()), dcid=dcid,
         )
     )  # fmt: skip
     raise typer.Exit(code)
@@ -118,6 +126,8 @@ def reprocess(
     snaked: Snaked = None,
     start: Start = None,
     frame_timeout: FrameTimeOut = 60.0,
+    notify: Notify = None,
+    dcid: Dcid = None,
 ) -> None:
     """Analyse a finished collection: as watch, but what is not there now is not waited for."""
     others, parameters = apart(words or ())
@@ -125,6 +135,7 @@ def reprocess(
         Wishes(
             master.absolute(), parameters, engine, workers, output, as_json, force, quiet, select, images, channel,
             grid, orientation, snaked, start, frame_timeout, wait=False, others=others,
+            notify=tuple(notify or ()), dcid=dcid,
         )
     )  # fmt: skip
     raise typer.Exit(code)

@@ -34,6 +34,11 @@ class Wishes:
     others: tuple[Path, ...] = ()
     """Masters of further scans of the same collection; absolute."""
 
+    notify: tuple[str, ...] = ()
+    """``udp://host:port`` or ``http://...``."""
+    dcid: str | None = None
+    """Data collection ids, one per scan, separated by commas."""
+
     @property
     def masters(self) -> tuple[Path, ...]:
         """One per scan."""

@@ -130,7 +130,7 @@ def test_where_the_crystal_is_is_told_while_frames_come_and_at_once_in_the_end()
     async def story() -> None:
         case = Case(grid=Grid(3, 1, snaked=False))
         case.observer.say(described(3), DetectorRead(DETECTOR), on_disk([2]))
-        running = asyncio.create_task(case.run())
+        running = asyncio.create_task(case.loop.run())
         while not case.listener.answers:
             case.listener.told.clear()
             await case.listener.told.wait()
