@@ -5,7 +5,7 @@ Both take pictures (`filewatcher.core.picture`), whole or as far as they are kno
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, cast, get_args
 
 from filewatcher.core.centring import dlstbx, pair, weighted
 from filewatcher.core.centring.answer import Centring, Crystal, Doubt, Method, Seen
@@ -30,6 +30,7 @@ __all__ = [
     "Seen",
     "centre",
     "centre_pair",
+    "checked_method",
     "wells_of",
 ]
 
@@ -53,13 +54,18 @@ def centre(
     >>> found.crystals[0].centre, found.crystals[0].image, found.doubt.settled
     ((0.9, 1.7), 6, True)
     """
-    if method not in get_args(Method):
-        raise Refused(f"method {method!r}: choose one of {', '.join(get_args(Method))}")
-    if method == "weighted":
+    if checked_method(method) == "weighted":
         share, floor = _thresholds(threshold, threshold_absolute, weighted.THRESHOLD, least(picture.metric))
         return weighted.centre_weighted(picture, share, floor, snapshot, samples)
     share, floor = _thresholds(threshold, threshold_absolute, dlstbx.THRESHOLD, 0.0)
     return dlstbx.centre_dlstbx(picture, share, floor, snapshot, samples)
+
+
+def checked_method(method: str) -> Method:
+    """Return the method of this name; raises `Refused` if there is none such."""
+    if method not in get_args(Method):
+        raise Refused(f"method {method!r}: choose one of {', '.join(get_args(Method))}")
+    return cast("Method", method)
 
 
 def centre_pair(

@@ -65,22 +65,33 @@ def centre_weighted(
     labels = label(kept)
     totals = np.bincount(labels[kept], strength[kept])
     ranked = np.argsort(-totals[1:], kind="stable") + 1
-    crystals = tuple(_crystal(picture, strength, labels == number) for number in ranked[:RANKED])
+    cells = _cells(labels, ranked[:RANKED])
+    crystals = tuple(_crystal(picture, strength, *region) for region in cells)
     best = labels == ranked[0]
     return replace(
         blank,
         doubt=doubt(np.where(kept, strength, 0.0), ~picture.known, best, crystals[0].centre, strongest),
         crystals=crystals,
         n_regions=len(ranked),
-        region=np.argwhere(best),
+        region=np.column_stack(cells[0]),
         best_image=crystals[0].image,
         best_value=crystals[0].peak_value,
         sample_id=samples.at(crystals[0].centre[0]) if samples else None,
     )
 
 
-def _crystal(picture: Picture, strength: NDArray[np.float64], region: NDArray[np.bool_]) -> Crystal:
-    rows, columns = np.nonzero(region)
+def _cells(labels: NDArray[np.int32], chosen: NDArray[np.int64]) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """Return (rows, columns) of the cells of each chosen region, in raster order, in one pass over the grid."""
+    place = np.full(int(labels.max()) + 1, -1)
+    place[chosen] = np.arange(len(chosen))
+    rows, columns = np.nonzero(place[labels] >= 0)
+    of = place[labels[rows, columns]]
+    return [(rows[of == number], columns[of == number]) for number in range(len(chosen))]
+
+
+def _crystal(
+    picture: Picture, strength: NDArray[np.float64], rows: NDArray[np.int64], columns: NDArray[np.int64]
+) -> Crystal:
     weights = strength[rows, columns]
     total = float(weights.sum())
     peaks = np.flatnonzero(weights == weights.max())

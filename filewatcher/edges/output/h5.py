@@ -157,6 +157,10 @@ def _write_grid(scan: Any, report: ScanReport, grid: Grid) -> None:
             group[name].attrs["units"] = "mm"
     for name in ("orientation", "snaked", "start"):
         group.attrs[name] = getattr(grid, name)
+    # the axes alone do not tell the step of a single row or column
+    for name, pair in (("step_mm", grid.step), ("origin_mm", grid.origin)):
+        if pair is not None:
+            group.attrs[name] = np.array(pair, dtype=np.float64)
 
 
 def _write_plot(scan: Any, frames: Any) -> None:
