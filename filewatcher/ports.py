@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from filewatcher.core.answers import Answer
     from filewatcher.core.batching import Batch, BatchEnded, BatchLost
-    from filewatcher.core.grid import Grid
+    from filewatcher.core.gridinfo import GridInfo
     from filewatcher.core.messages import ChunkLayout, Outcome, Recorded
     from filewatcher.core.observations import Described, Observation
     from filewatcher.core.run import Job, Run
@@ -83,8 +83,8 @@ class Opened:
     """What is decided of a run before its first frame is analysed."""
 
     journal: Journal
-    grids: tuple[Grid | None, ...]
-    """One per scan."""
+    grids: tuple[GridInfo | None, ...]
+    """One per scan; None = no grid scan."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,12 +10,12 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from filewatcher.cli import folders
-from filewatcher.cli.gridding import checked_words, choose_grid
+from filewatcher.cli.gridding import checked_words, choose_gridinfo
 from filewatcher.cli.listeners import JsonLines, Listeners, Stopwatch, Words
 from filewatcher.cli.notifying import Notifier
 from filewatcher.config import read_settings
 from filewatcher.core.batching import Limits
-from filewatcher.core.centring import Centring
+from filewatcher.core.centring import Centring, Centring3D
 from filewatcher.core.collection import Collection
 from filewatcher.core.lines import summary_line
 from filewatcher.core.messages import State
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from filewatcher.cli.wishes import Wishes
-    from filewatcher.core.grid import Grid
+    from filewatcher.core.gridinfo import GridInfo
     from filewatcher.core.observations import Described
     from filewatcher.core.run import Finished, FinishedScan, Run
     from filewatcher.ports import Listener
@@ -108,7 +108,7 @@ class Desk:
     def __init__(self, wishes: Wishes, words: Words, notifier: Notifier) -> None:
         self._wishes, self._words, self._notifier = wishes, words, notifier
         self._started = datetime.now(UTC)
-        self._grids: tuple[Grid | None, ...] = ()
+        self._grids: tuple[GridInfo | None, ...] = ()
         self._warnings: tuple[str, ...] = ()
         self._folder: Path | None = None
         self._journal_key = ""
@@ -120,7 +120,7 @@ class Desk:
             if not scan.frame_map.open_ended and not len(run.selection.frames(frames)):
                 asked = self._wishes.images or self._wishes.select
                 raise Refused(f"images {asked}: {scan.master.path} has images 1 to {frames}")
-        chosen = [choose_grid(self._wishes, scan) for scan in described]
+        chosen = [choose_gridinfo(self._wishes, scan) for scan in described]
         self._grids = tuple(grid for grid, _ in chosen)
         self._warnings = tuple(warning for _, warnings in chosen for warning in warnings)
         for warning in self._warnings:
@@ -162,7 +162,8 @@ class Desk:
         """Write results, picture and summary; returns the exit code."""
         assert self._folder is not None
         reports = [self._report(finished, scan, times) for scan in finished.scans]
-        write_all(self._folder, *reports)
+        pairs = [a.centring for a in finished.answers if isinstance(a.centring, Centring3D)]
+        write_all(self._folder, *reports, pair=pairs[-1] if pairs else None)
         summaries = [summary_line(report) for report in reports]
         self._notifier.summaries(summaries)
         if self._wishes.as_json:
@@ -176,6 +177,7 @@ class Desk:
 
     def _report(self, finished: Finished, scan: FinishedScan, times: dict[str, float]) -> ScanReport:
         results, chosen, number = scan.results, scan.selected, scan.described.scan
+        info = self._grids[number]
         centres = [a.centring for a in finished.answers if a.scan == number and isinstance(a.centring, Centring)]
         place = {int(frame): i for i, frame in enumerate(chosen)}
         return ScanReport(
@@ -189,7 +191,8 @@ class Desk:
             errors={place[frame]: error for frame, error in results.errors.items() if frame in place},
             attempts=results.attempts[chosen],
             engine=finished.run.engine,
-            grid=self._grids[number],
+            grid=None if info is None else info.grid,
+            snapshot=None if info is None else info.snapshot,
             parameters=finished.run.parameters,
             versions={name: version(name) for name in PACKAGES} | {"engine": engine_version(finished.run.engine)},
             times={"started": self._started.isoformat(), "ended": datetime.now(UTC).isoformat(), **times},

@@ -58,6 +58,10 @@ Start = Annotated[
     str | None,
     typer.Option(help="First image's corner: top-left, top-right, bottom-left, bottom-right.", show_default="top-left"),
 ]
+GridInfoFile = Annotated[
+    Path | None,
+    typer.Option(readable=False, metavar="FILE.json", help="The grid as ISPyB's GridInfo has it; a list for two."),
+]
 Frames = Annotated[
     int | None, typer.Option(min=1, help="How many frames will come.", show_default="as the master says")
 ]
@@ -96,6 +100,7 @@ def watch(
     timeout: TimeOut = None,
     notify: Notify = None,
     dcid: Dcid = None,
+    gridinfo: GridInfoFile = None,
 ) -> None:
     """Watch a collection that is being written, or will be: every frame is analysed as it appears."""
     others, parameters = apart(words or ())
@@ -103,7 +108,7 @@ def watch(
         Wishes(
             master.absolute(), parameters, engine, workers, output, as_json, force, quiet, select, images, channel,
             grid, orientation, snaked, start, frame_timeout, frames, timeout_first, timeout, others=others,
-            notify=tuple(notify or ()), dcid=dcid,
+            notify=tuple(notify or ()), dcid=dcid, gridinfo=gridinfo,
         )
     )  # fmt: skip
     raise typer.Exit(code)
@@ -128,6 +133,7 @@ def reprocess(
     frame_timeout: FrameTimeOut = 60.0,
     notify: Notify = None,
     dcid: Dcid = None,
+    gridinfo: GridInfoFile = None,
 ) -> None:
     """Analyse a finished collection: as watch, but what is not there now is not waited for."""
     others, parameters = apart(words or ())
@@ -135,7 +141,7 @@ def reprocess(
         Wishes(
             master.absolute(), parameters, engine, workers, output, as_json, force, quiet, select, images, channel,
             grid, orientation, snaked, start, frame_timeout, wait=False, others=others,
-            notify=tuple(notify or ()), dcid=dcid,
+            notify=tuple(notify or ()), dcid=dcid, gridinfo=gridinfo,
         )
     )  # fmt: skip
     raise typer.Exit(code)

@@ -39,6 +39,9 @@ class Wishes:
     dcid: str | None = None
     """Data collection ids, one per scan, separated by commas."""
 
+    gridinfo: Path | None = None
+    """JSON with a row of ISPyB's GridInfo per scan."""
+
     @property
     def masters(self) -> tuple[Path, ...]:
         """One per scan."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from filewatcher.core.centring import Centring3D
-    from filewatcher.core.grid import Grid
+    from filewatcher.core.gridinfo import GridInfo
     from filewatcher.core.lines import Json
     from filewatcher.core.messages import Outcome
 
@@ -63,9 +63,9 @@ def centring_json(found: Centring | Centring3D) -> dict[str, Json]:
 class Answers:
     """The answers about one collection; `clock` only measures how long an answer takes."""
 
-    def __init__(self, collection: str, grids: Sequence[Grid | None], clock: Callable[[], float]) -> None:
+    def __init__(self, collection: str, grids: Sequence[GridInfo | None], clock: Callable[[], float]) -> None:
         self._collection, self._clock = collection, clock
-        self._scans = [None if grid is None else _Scan(LivePicture(grid, METRIC), len(grid)) for grid in grids]
+        self._scans = [None if info is None else _Scan(info) for info in grids]
         self._both_said = len(grids) != 2 or None in self._scans
         self.final: list[Answer] = []
         """Those that are, in the order in which they were given."""
@@ -75,7 +75,7 @@ class Answers:
     def record(self, outcome: Outcome) -> None:
         """Take an outcome, in constant time."""
         scan = self._scans[outcome.scan]
-        if scan is not None and outcome.frame < scan.frames:
+        if scan is not None and outcome.frame < scan.cells:
             scan.picture.record(outcome)
 
     def due(self, now: float, ended: Sequence[bool]) -> list[Answer]:
@@ -85,7 +85,7 @@ class Answers:
             if scan is not None and scan.is_due(now, ended=ended[number]):
                 picture = scan.picture.picture()
                 begun = self._clock()
-                found = centre(picture)
+                found = centre(picture, snapshot=scan.snapshot)
                 scan.said(now, self._clock() - begun, picture.version, final=ended[number])
                 answers.append(Answer(self._collection, number, picture.version, ended[number], found))
         if not self._both_said and all(ended):
@@ -107,8 +107,10 @@ class Answers:
 class _Scan:
     """A picture, and what has been said of it."""
 
-    def __init__(self, picture: LivePicture, frames: int) -> None:
-        self.picture, self.frames = picture, frames
+    def __init__(self, info: GridInfo) -> None:
+        self.picture = LivePicture(info.grid, METRIC)
+        self.cells = len(info.grid)
+        self.snapshot = info.snapshot
         self._version = 0
         self._next = float("-inf")
         self._over = False

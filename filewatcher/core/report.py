@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from filewatcher.core.centring import Centring
     from filewatcher.core.grid import Grid
+    from filewatcher.core.gridinfo import Snapshot
     from filewatcher.core.observations import MasterFile
 
 ESTIMATED: frozenset[str] = frozenset(METRICS) - COUNTS - {"total_intensity"}
@@ -65,6 +66,8 @@ class ScanReport:
     """What had to be assumed, in words."""
     centring: Centring | None = None
     """Where the crystal is; None without a grid."""
+    snapshot: Snapshot | None = None
+    """Where the grid lies in the camera's picture; None = not known."""
 
     def __post_init__(self) -> None:
         """Raise ValueError if the arrays do not belong together."""

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from filewatcher.core.answers import APART, SHARE, Answer, Answers, answer_line
 from filewatcher.core.centring import Centring, Centring3D, centre
 from filewatcher.core.grid import Grid
+from filewatcher.core.gridinfo import GridInfo
 from filewatcher.core.messages import FrameFailed, FrameMissing, FrameResult, Outcome, Statistics
 from filewatcher.core.picture import from_frames
 
@@ -42,7 +43,7 @@ def test_answers_are_paced_and_the_last_one_is_that_of_all_results(
     arriving: list[tuple[float, Outcome]], took: float
 ) -> None:
     ticks = itertools.count()
-    answers = Answers("abc", (GRID,), clock=lambda: took * next(ticks))
+    answers = Answers("abc", (GridInfo(GRID),), clock=lambda: took * next(ticks))
     given_at: list[tuple[float, Answer]] = []
     first: dict[int, Outcome] = {}
     for now, outcome in arriving:
@@ -70,7 +71,7 @@ def test_answers_are_paced_and_the_last_one_is_that_of_all_results(
 
 
 def test_the_first_outcome_is_answered_at_once_and_nothing_twice() -> None:
-    answers = Answers("abc", (GRID,), clock=lambda: 0.0)
+    answers = Answers("abc", (GridInfo(GRID),), clock=lambda: 0.0)
     assert answers.due(5.0, [False]) == []
     answers.record(done(5, 40))
     (answer,) = answers.due(5.0, [False])
@@ -92,14 +93,14 @@ def test_a_scan_without_a_grid_has_no_answer() -> None:
 
 
 def test_a_frame_beyond_the_grid_is_no_part_of_it() -> None:
-    answers = Answers("abc", (GRID,), clock=lambda: 0.0)
+    answers = Answers("abc", (GridInfo(GRID),), clock=lambda: 0.0)
     answers.record(done(12, 40))
     (answer,) = answers.due(1.0, [True])
     assert answer.version == 0
 
 
 def test_a_pair_is_answered_in_three_dimensions_when_both_have_ended() -> None:
-    answers = Answers("abc", (GRID, Grid(4, 2, snaked=True)), clock=lambda: 0.0)
+    answers = Answers("abc", (GridInfo(GRID), GridInfo(Grid(4, 2, snaked=True))), clock=lambda: 0.0)
     for frame in range(12):
         answers.record(done(frame, 50 if frame == 5 else 0))
     assert [(a.scan, a.final) for a in answers.due(1.0, [True, False])] == [(0, True)]
@@ -114,6 +115,6 @@ def test_a_pair_is_answered_in_three_dimensions_when_both_have_ended() -> None:
 
 
 def test_grids_that_are_no_pair_are_said() -> None:
-    answers = Answers("abc", (GRID, Grid(5, 2, snaked=True)), clock=lambda: 0.0)
+    answers = Answers("abc", (GridInfo(GRID), GridInfo(Grid(5, 2, snaked=True))), clock=lambda: 0.0)
     assert [a.scan for a in answers.due(2.0, [True, True])] == [0, 1]
     assert "x is common to both" in answers.problem

@@ -14,6 +14,7 @@ from filewatcher.core.collection import Collection
 from filewatcher.core.detector import Detector
 from filewatcher.core.framemap import DataFile, FrameMap
 from filewatcher.core.grid import Grid
+from filewatcher.core.gridinfo import GridInfo
 from filewatcher.core.messages import (
     ChunkLayout,
     Filter,
@@ -94,7 +95,7 @@ class Case:
             Collection([self.watch]),
             self.observer,
             self.pool,
-            lambda _run, _described: Opened(self.journal, (grid,)),
+            lambda _run, _described: Opened(self.journal, (None if grid is None else GridInfo(grid),)),
             self.listener,
             clock=lambda: seconds_per_look * next(ticks),
         )
