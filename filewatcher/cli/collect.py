@@ -37,6 +37,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from filewatcher.cli.wishes import Wishes
     from filewatcher.core.gridinfo import GridInfo
     from filewatcher.core.observations import Described
@@ -193,6 +196,7 @@ class Desk:
             engine=finished.run.engine,
             grid=None if info is None else info.grid,
             snapshot=None if info is None else info.snapshot,
+            angles=_angles(scan),
             parameters=finished.run.parameters,
             versions={name: version(name) for name in PACKAGES} | {"engine": engine_version(finished.run.engine)},
             times={"started": self._started.isoformat(), "ended": datetime.now(UTC).isoformat(), **times},
@@ -217,6 +221,14 @@ class Desk:
                 row, column = report.grid.cell(frame)
                 where = f", row {row + 1} of {report.grid.rows}, column {column + 1} of {report.grid.columns}"
             self._words.say(f"most spots: {spots} on image {frame + 1}{where}")
+
+
+def _angles(scan: FinishedScan) -> NDArray[np.float64] | None:
+    """Degrees of the frames selected; None also where frames came that the master says no angle of."""
+    angles = scan.described.angles
+    if angles is None or (len(scan.selected) and scan.selected[-1] >= len(angles)):
+        return None
+    return angles[scan.selected]
 
 
 def _reasons(report: ScanReport) -> dict[str, list[int]]:

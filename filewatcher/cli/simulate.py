@@ -24,6 +24,10 @@ Second = Annotated[
         metavar="COLSxROWS", help="A second grid, 90 degrees on, in the same data files.", show_default="none"
     ),
 ]
+Oscillation = Annotated[
+    float,
+    typer.Option(help="Degrees per frame: a rotation of as many frames as the grid has cells.", show_default="none"),
+]
 Rate = Annotated[float, typer.Option(help="Frames per second.")]
 Writers = Annotated[int, typer.Option(help="Processes that write data files side by side.")]
 PerFile = Annotated[int, typer.Option("--frames-per-file", help="Frames in one data file.")]
@@ -46,6 +50,7 @@ def simulate(
     detector: Model = "eiger2-4m",
     grid: Cells = "20x15",
     second: Second = None,
+    oscillation: Oscillation = 0.0,
     rate: Rate = 50.0,
     writers: Writers = 4,
     frames_per_file: PerFile = 1000,
@@ -93,6 +98,7 @@ def simulate(
             detector,
             (cells.columns, cells.rows),
             None if after is None else (after.columns, after.rows),
+            oscillation=oscillation,
             rate=rate,
             writers=writers,
             frames_per_file=frames_per_file,

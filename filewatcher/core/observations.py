@@ -50,6 +50,8 @@ class Described:
     exposure_time: float | None
     """Seconds per frame, exposure and readout; None = unknown."""
     positions: Positions | None
+    angles: NDArray[np.float64] | None = None
+    """Of a rotation: degrees at which each frame begins, shape (frames,); None = it does not turn, or nothing says."""
     scan: int = 0
     """From 0. The maps of all scans of a collection number the same data files alike."""
 

@@ -66,6 +66,8 @@ class ScanReport:
     """What had to be assumed, in words."""
     centring: Centring | None = None
     """Where the crystal is; None without a grid."""
+    angles: NDArray[np.float64] | None = None
+    """Of a rotation: degrees at which each frame begins."""
     snapshot: Snapshot | None = None
     """Where the grid lies in the camera's picture; None = not known."""
 
@@ -73,6 +75,8 @@ class ScanReport:
         """Raise ValueError if the arrays do not belong together."""
         shapes = {"states": self.states.shape, "attempts": self.attempts.shape}
         shapes |= {name: self.values[name].shape for name in METRICS}
+        if self.angles is not None:
+            shapes["angles"] = self.angles.shape
         for name, shape in shapes.items():
             if shape != self.frames.shape:
                 raise ValueError(f"{name} has shape {shape}, frames {self.frames.shape}")

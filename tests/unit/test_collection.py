@@ -42,7 +42,7 @@ def mapping(first: int, frames: int, per_file: int) -> FrameMap:
 
 def pair(first: int = 6, second: int = 4, per_file: int = 5) -> list[Described]:
     maps = side_by_side([mapping(0, first, per_file), mapping(first, second, per_file)])
-    return [Described(m, one, 0.01, None, n) for n, (m, one) in enumerate(zip(MASTERS, maps, strict=True))]
+    return [Described(m, one, 0.01, None, scan=n) for n, (m, one) in enumerate(zip(MASTERS, maps, strict=True))]
 
 
 def on_disk(file: int, rows: Sequence[int]) -> OnDisk:

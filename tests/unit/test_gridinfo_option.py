@@ -26,7 +26,7 @@ VIEW = {
 
 def described(frames: int, scan: int = 0) -> Described:
     frame_map = FrameMap((DataFile("/data/m_1.h5", "/data"),), np.zeros(frames, np.int32), np.arange(frames))
-    return Described(MasterFile("/data/m.nxs", 1, 2, 3, 4), frame_map, 0.01, None, scan)
+    return Described(MasterFile("/data/m.nxs", 1, 2, 3, 4), frame_map, 0.01, None, scan=scan)
 
 
 def wishes(path: Path, content: object, **more: Any) -> Wishes:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from filewatcher.core.observations import Described, MasterBlocked, MasterFile, Writer
 from filewatcher.edges.swmr.images import Images, entries, find_images
 from filewatcher.edges.swmr.libhdf5 import Peek, peek
-from filewatcher.edges.swmr.scan import exposure_time, sample_positions
+from filewatcher.edges.swmr.scan import exposure_time, rotation_angles, sample_positions
 from filewatcher.edges.swmr.tree import Tree
 from filewatcher.errors import Broken, NotReady, Refused
 
@@ -82,6 +82,7 @@ class Master:
                 frame_map,
                 exposure_time(tree, entry),
                 sample_positions(tree, entry, len(frame_map)),
+                rotation_angles(tree, entry, len(frame_map)),
                 self._scan,
             )
         self._images = images

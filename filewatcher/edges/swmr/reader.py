@@ -155,7 +155,12 @@ class MasterReader:
             self._poller.redirected = False
             return []
         self._said = [
-            replace(new, master=old.master, positions=new.positions or old.positions)
+            replace(
+                new,
+                master=old.master,
+                positions=new.positions or old.positions,
+                angles=old.angles if new.angles is None else new.angles,
+            )
             for old, new in zip(before, grown, strict=True)
         ]
         self._poller.update(together([one.frame_map for one in self._said]), self._masters[0].images.shape)

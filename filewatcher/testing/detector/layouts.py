@@ -53,6 +53,7 @@ def stamp(sim: Simulation) -> str:
         "detector",
         "grid",
         "second",
+        "oscillation",
         "snaked",
         "step_um",
         "n_frames",

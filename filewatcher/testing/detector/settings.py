@@ -68,6 +68,8 @@ class Simulation:
     """Columns, rows of a second grid, a quarter turn further: the detector is armed once for both (``diamond``)."""
     turn: int = 0
     """Quarter turns of omega."""
+    oscillation: float = 0.0
+    """Degrees per frame; more than 0 = a rotation instead of a grid scan, of as many frames as the grid has cells."""
     snaked: bool = True
     """Every second row runs backwards."""
     step_um: float = 20.0
@@ -159,6 +161,8 @@ def _wrong_scan(sim: Simulation) -> Iterator[str]:
         yield f"rate {sim.rate:g} Hz: give a number above 0, or inf for as fast as possible"
     if not (math.isfinite(sim.step_um) and sim.step_um > 0):
         yield f"step {sim.step_um:g} um: give a number above 0"
+    if not (math.isfinite(sim.oscillation) and sim.oscillation >= 0) or (sim.oscillation and sim.second is not None):
+        yield f"oscillation {sim.oscillation:g}: give degrees per frame, 0 for a grid scan, and no second grid"
     if sim.exposure is not None and not 0 < sim.exposure <= (math.inf if math.isinf(sim.rate) else sim.frame_time):
         yield f"exposure {sim.exposure:g} s does not fit a rate of {sim.rate:g} Hz: give at most {sim.frame_time:g} s"
 
