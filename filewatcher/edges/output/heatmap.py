@@ -73,7 +73,7 @@ def draw_heatmap(report: ScanReport, metric: str) -> Figure:
     values = grid.picture(report.known(metric), report.frames)
     kinds = _kinds(report, grid, values)
     figure, axes, bar = _canvas(grid)
-    scale = _scale(values, metric)
+    scale = scale_of(values, metric)
     axes.imshow(
         _colours(values, kinds, scale),
         extent=(-0.5, grid.columns - 0.5, grid.rows - 0.5, -0.5),
@@ -120,9 +120,10 @@ def _canvas(grid: Grid) -> tuple[Figure, Any, Any]:
     return figure, axes, bar
 
 
-def _scale(values: NDArray[np.float64], metric: str) -> ScalarMappable:
+def scale_of(values: NDArray[np.float64], metric: str) -> ScalarMappable:
+    """Colours of a metric: yellow is what one looks for."""
     low, high = looks.colour_range(values, metric)
-    # yellow is what one looks for
+
     name = "viridis_r" if metric in ESTIMATED else "viridis"
     return ScalarMappable(Normalize(low, high), colormaps[name])
 
