@@ -181,4 +181,4 @@ def _figures(
 
 def _spread(seconds: NDArray[np.float64]) -> dict[str, float]:
     known = seconds[np.isfinite(seconds)]
-    return spread(known, 1e3) | {"p95": float(np.percentile(known, 95)) if len(known) else float("nan")}
+    return spread(known, 1e3) | {"p95": float(np.percentile(known, 95) * 1e3) if len(known) else float("nan")}

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import astuple
+from dataclasses import fields
 from functools import cache
+from operator import attrgetter
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -13,6 +14,7 @@ from distributed import WorkerPlugin
 
 from filewatcher.edges.dask_pool.watchdog import Watchdog
 from filewatcher.mounts import file_system
+from spotfinding.analysis import Record
 from spotfinding.chunks import Chunk, Layout
 from spotfinding.detector import Detector
 from spotfinding.errors import AnalysisError, NotReadable
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
     from distributed import Worker
     from numpy.typing import NDArray
 
-    from spotfinding.analysis import Analysis, Record
+    from spotfinding.analysis import Analysis
     from spotfinding.judge import Difference
 
 Place: TypeAlias = tuple[str, int, int, int]
@@ -36,6 +38,8 @@ Verdict: TypeAlias = "tuple[Difference, ...] | None"
 Answer: TypeAlias = tuple[str, Any, Verdict]
 """``("done", (engine, *numbers), verdict)``, ``("failed", reason, verdict)`` or ``("unreadable", reason, None)``."""
 
+_numbers = attrgetter(*(field.name for field in fields(Record)))
+"""Of a record, in order; ``dataclasses.astuple`` copies each of them."""
 _jobs: dict[str, ArmJob] = {}
 _analyses: dict[str, Analysis] = {}
 _judges: dict[str, Judge] = {}
@@ -139,7 +143,7 @@ def _answer(analysis: Analysis, chunk: Chunk, layout: Layout, judge: Judge | Non
         seconds = time.perf_counter() - start
         if isinstance(found, AnalysisError):
             return ("failed", str(found), verdict), seconds
-        return ("done", (analysis.engine_name, *astuple(found)), verdict), seconds
+        return ("done", (analysis.engine_name, *_numbers(found)), verdict), seconds
     except NotReadable as error:
         return ("unreadable", str(error), None), 0.0
     except AnalysisError as error:
