@@ -20,6 +20,8 @@ from spotfinding.parameters import Parameters
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
     from spotfinding.analysis import Measured
 
 ENGINES = ("dials", "native")
@@ -142,7 +144,7 @@ def check_spots(found: Measured, listed: list[dict[str, str]]) -> None:
     """Against the list as it was written down: along fast, centroids rounded to 0.001 px."""
     spots = found.spots
     names = ("bbox_x0", "bbox_x1", "bbox_y0", "bbox_y1", "n_strong_px", "intensity_sum", "x_px", "y_px")
-    columns = [spots.bounding_box, spots.n_pixels, spots.intensity, spots.x, spots.y]
+    columns: list[NDArray[Any]] = [spots.bounding_box, spots.n_pixels, spots.intensity, spots.x, spots.y]
     ours = np.array(sorted(np.column_stack(columns).tolist())).reshape(-1, 8)
     theirs = np.array(sorted([float(row[name]) for name in names] for row in listed)).reshape(-1, 8)
     np.testing.assert_array_equal(ours[:, :6], theirs[:, :6])
