@@ -85,6 +85,8 @@ async def collect(wishes: Wishes) -> int:
         told.append(JsonLines(order.engine))
     desk = Desk(wishes, words, notifier, engine_reason)
     loop = CollectionLoop(order, scans, observer, pool, desk.open, Listeners(*told), time.monotonic, limits)
+    if wishes.engine == "auto" and order.engine == "dials":
+        words.say(f"warning: the slower engine dials will be used ({engine_reason})")
     absent = [master for master in wishes.masters if not master.exists()]
     words.start(f"waiting for {absent[0]}" if absent else f"reading {' and '.join(map(str, wishes.masters))}")
     async with AsyncExitStack() as house:

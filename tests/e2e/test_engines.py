@@ -5,26 +5,28 @@ from __future__ import annotations
 import csv
 import gzip
 import json
+import shutil
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.e2e.conftest import Shell
+
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from tests.e2e.conftest import Shell
 
 OTHER_RULE = "masked_pixels_erode=false"
 """Not that of Debian's DIALS, so that real DIALS disagrees where a spot touches a gap."""
 
 
-@pytest.fixture
-def raw(shell: Shell, tmp_path: Path) -> Path:
-    """A small finished collection."""
+@pytest.fixture(scope="module")
+def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small finished collection, of which nothing changes."""
+    folder = tmp_path_factory.mktemp("simulated")
     simulation = ("--detector", "eiger2-1m", "--grid", "5x4", "--rate", "inf", "--frames-per-file", 10)
-    ran = shell.run("simulate", tmp_path / "raw", *simulation)
+    ran = Shell(folder / "work").run("simulate", folder / "raw", *simulation)
     assert ran.code == 0, ran.stderr
-    return tmp_path / "raw" / "grid.nxs"
+    return folder / "raw" / "grid.nxs"
 
 
 def spots(shell: Shell, *words: object) -> tuple[int, str, str]:
@@ -131,11 +133,13 @@ def test_wrong_wishes_for_spots_are_refused(shell: Shell, raw: Path, words: list
 
 
 def test_an_image_that_is_not_there_yet_has_no_spots(shell: Shell, raw: Path, tmp_path: Path) -> None:
-    (raw.parent / "grid_000002.h5").unlink()
-    code, out, err = spots(shell, raw, "--image", 20)
+    folder = tmp_path / "half"
+    shutil.copytree(raw.parent, folder)
+    (folder / "grid_000002.h5").unlink()
+    code, out, err = spots(shell, folder / "grid.nxs", "--image", 20)
     assert (code, out) == (3, "")
-    assert f"image 20 of {raw} is not on disk yet" in err
-    code, _, err = spots(shell, raw, "--image", 10)
+    assert f"image 20 of {folder / 'grid.nxs'} is not on disk yet" in err
+    code, _, err = spots(shell, folder / "grid.nxs", "--image", 10)
     assert code == 0, err
     code, _, err = spots(shell, tmp_path, "--image", 1)
     assert code == 2

@@ -76,7 +76,7 @@ def test_the_direct_beam_has_no_resolution() -> None:
         ({"fast_axis": (0, 0, 0)}, r"the fast axis of the detector is no direction: \(0, 0, 0\)"),
         ({"slow_axis": (1, 0, 0)}, "are not at right angles"),
         ({"sample_to_source": (0, 0, 0)}, "the direction to the source of the detector is no direction"),
-        ({"material": "Unobtainium"}, "no attenuation is known of the sensor material 'Unobtainium': there are Si, G"),
+        ({"material": "Unobtainium"}, "no attenuation is known of the sensor material 'Unobtainium', only of Si, Ga"),
         ({"wavelength": 13.0}, "no attenuation of Si is known at 13 angstrom"),
     ],
 )

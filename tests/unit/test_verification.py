@@ -21,12 +21,8 @@ def test_every_verdict_counts_once_and_the_list_is_bounded(
 ) -> None:
     collector = Collector(200)
     for frame, verdict in verdicts.items():
-        failed = frame % 3 == 0
-        collector.record(
-            FrameFailed(0, frame, "flood", 1, verdict)
-            if failed
-            else FrameResult(0, frame, NUMBERS, "native", 1, verdict)
-        )
+        done = FrameResult(0, frame, NUMBERS, "native", 1, verdict)
+        collector.record(done if frame % 3 else FrameFailed(0, frame, "flood", 1, verdict))
         collector.record(FrameResult(0, frame, NUMBERS, "native", 2, (Disagreement("n_spots_total", 1, 2),)))
     collector.record(FrameMissing(0, next(n for n in range(200) if n not in verdicts), "never came"))
     found = verification(7, collector.results().verified)

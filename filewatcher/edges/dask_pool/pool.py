@@ -134,7 +134,7 @@ class DaskPool:
             asdict(job.detector),
             dict(job.parameters),
             job.engine,
-            analysis=self._analysis,
+            self._analysis,
             judged=job.verify > 0,
         )
         await self._client.register_plugin(plugin)
@@ -154,7 +154,8 @@ class DaskPool:
     def submit(self, job: str, batch: Batch) -> None:
         """Hand out a batch; it comes back by `ended`."""
         places = [(f.path, f.offset, f.size, f.filter_mask) for f in batch.frames]
-        judged = [bool(self._verify[job]) and f.frame % self._verify[job] == 0 for f in batch.frames]
+        every = self._verify[job]
+        judged = [i for i, f in enumerate(batch.frames) if f.frame % every == 0] if every else []
         future = self._task(worker.analyse, job, _plain(batch.frames[0].layout), places, judged, self._frame_timeout)
         task = asyncio.create_task(self._collect(future, batch, next(self._order)))
         self._batches_out += 1
@@ -226,14 +227,14 @@ def _plain(layout: ChunkLayout) -> tuple[Any, ...]:
 
 def _outcome(frame: FrameReady, attempts: int, answer: worker.Answer) -> FrameResult | FrameFailed | Unreadable:
     match answer:
-        case ("done", (engine, *numbers), verdict):
+        case ("done", (engine, *numbers), *verdict):
             statistics = Statistics(*numbers)
             return FrameResult(frame.scan, frame.frame, statistics, engine, attempts, _verified(verdict))
-        case ("unreadable", reason, _):
+        case ("unreadable", reason):
             return Unreadable(frame, reason)
-        case (_, reason, verdict):
+        case (_, reason, *verdict):
             return FrameFailed(frame.scan, frame.frame, reason, attempts, _verified(verdict))
 
 
-def _verified(verdict: worker.Verdict) -> tuple[Disagreement, ...] | None:
-    return None if verdict is None else tuple(Disagreement(*difference) for difference in verdict)
+def _verified(verdict: list[worker.Verdict]) -> tuple[Disagreement, ...] | None:
+    return tuple(Disagreement(*difference) for difference in verdict[0]) if verdict else None

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import fields
 from functools import cache
-from operator import attrgetter
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -14,32 +12,27 @@ from distributed import WorkerPlugin
 
 from filewatcher.edges.dask_pool.watchdog import Watchdog
 from filewatcher.mounts import file_system
-from spotfinding.analysis import Record
 from spotfinding.chunks import Chunk, Layout
 from spotfinding.detector import Detector
 from spotfinding.errors import AnalysisError, NotReadable
-from spotfinding.judge import Judge
 from spotfinding.parameters import Parameters
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import numpy as np
     from distributed import Worker
-    from numpy.typing import NDArray
 
-    from spotfinding.analysis import Analysis
-    from spotfinding.judge import Difference
+    from spotfinding.analysis import Analysis, Record
+    from spotfinding.judge import Difference, Judge
 
 Place: TypeAlias = tuple[str, int, int, int]
 """Path, offset in bytes, size in bytes, filter mask."""
-Verdict: TypeAlias = "tuple[Difference, ...] | None"
-"""Where DIALS says otherwise; None = it was not asked."""
-Answer: TypeAlias = tuple[str, Any, Verdict]
-"""``("done", (engine, *numbers), verdict)``, ``("failed", reason, verdict)`` or ``("unreadable", reason, None)``."""
+Verdict: TypeAlias = "tuple[Difference, ...]"
+"""Where DIALS says otherwise."""
+Answer: TypeAlias = tuple[str, Any] | tuple[str, Any, Verdict]
+"""``("done", (engine, *numbers))``, ``("failed", reason)`` or ``("unreadable", reason)``; then what DIALS said,
+if it was asked."""
 
-_numbers = attrgetter(*(field.name for field in fields(Record)))
-"""Of a record, in order; ``dataclasses.astuple`` copies each of them."""
 _jobs: dict[str, ArmJob] = {}
 _analyses: dict[str, Analysis] = {}
 _judges: dict[str, Judge] = {}
@@ -54,8 +47,8 @@ class ArmJob(WorkerPlugin):
         detector: Mapping[str, Any],
         parameters: Mapping[str, Any],
         engine: str,
-        *,
         analysis: str,
+        *,
         judged: bool,
     ) -> None:
         self.name = f"filewatcher-{job}"
@@ -81,6 +74,8 @@ class ArmJob(WorkerPlugin):
 
     def build_judge(self) -> Judge:
         """Build real DIALS beside it."""
+        from spotfinding.judge import Judge  # noqa: PLC0415  few runs are verified
+
         return Judge(Detector(**self.detector), Parameters.from_json(self.parameters))
 
 
@@ -92,24 +87,25 @@ def warm_up(job: str) -> None:
 
 
 def analyse(
-    job: str, layout: tuple[Any, ...], places: list[Place], judged: list[bool], limit: float
+    job: str, layout: tuple[Any, ...], places: list[Place], judged: list[int], limit: float
 ) -> tuple[list[Answer], float]:
     """Analyse the frames of one batch; returns an answer per frame and the seconds that it took.
 
-    Those that are `judged` are analysed by DIALS too, in time that does not count. A frame that fails does not take
-    the others along; one that takes longer than `limit` seconds ends the process.
+    A frame that fails does not take the others along; one that takes longer than `limit` seconds ends the process.
+    `judged`: which of the frames DIALS is to analyse too.
     """
-    start, judging = time.perf_counter(), 0.0
+    start = time.perf_counter()
     analysis = _analysis(job)
     stored = Layout(*layout)
-    answers = []
+    answers: list[Answer] = []
     with Watchdog(limit) as watchdog:
-        for place, to_be_judged in zip(places, judged, strict=True):
+        for i, place in enumerate(places):
             watchdog.feed()
-            answer, seconds = _answer(analysis, Chunk(*place), stored, _judge(job) if to_be_judged else None)
-            answers.append(answer)
-            judging += seconds
-    return answers, time.perf_counter() - start - judging
+            if i in judged:
+                answers.append(_judged_answer(analysis, _judge(job), Chunk(*place), stored))
+            else:
+                answers.append(_answer(analysis, Chunk(*place), stored))
+    return answers, time.perf_counter() - start
 
 
 def _analysis(job: str) -> Analysis:
@@ -133,27 +129,30 @@ def _patience(folder: str) -> float:
     return 2 * file_system(folder).attribute_timeout
 
 
-def _answer(analysis: Analysis, chunk: Chunk, layout: Layout, judge: Judge | None) -> tuple[Answer, float]:
-    """Analyse one frame; returns the answer, and the seconds that the judge took."""
+def _answer(analysis: Analysis, chunk: Chunk, layout: Layout) -> Answer:
     try:
-        pixels = analysis.pixels(chunk, layout, _patience(chunk.path.rpartition("/")[0]))
-        found = _found(analysis, pixels)
-        start = time.perf_counter()
-        verdict = None if judge is None else judge.differences(pixels, found)
-        seconds = time.perf_counter() - start
-        if isinstance(found, AnalysisError):
-            return ("failed", str(found), verdict), seconds
-        return ("done", (analysis.engine_name, *_numbers(found)), verdict), seconds
+        record = analysis(chunk, layout, _patience(chunk.path.rpartition("/")[0]))
+        return "done", (analysis.engine_name, *record.numbers())
     except NotReadable as error:
-        return ("unreadable", str(error), None), 0.0
+        return "unreadable", str(error)
     except AnalysisError as error:
-        return ("failed", str(error), None), 0.0
+        return "failed", str(error)
     except Exception as error:  # noqa: BLE001  the boundary of a frame: whatever it is, the batch goes on
-        return ("failed", f"{type(error).__name__}: {error}", None), 0.0
+        return "failed", f"{type(error).__name__}: {error}"
 
 
-def _found(analysis: Analysis, pixels: NDArray[np.generic]) -> Record | AnalysisError:
+def _judged_answer(analysis: Analysis, judge: Judge, chunk: Chunk, layout: Layout) -> Answer:
+    """As without a judge, who is not asked about bytes that make no image."""
+    answer = _answer(analysis, chunk, layout)
+    state, what = answer[:2]
     try:
-        return analysis.find(pixels)
-    except AnalysisError as error:
-        return error
+        pixels = analysis.pixels(chunk, layout)
+    except AnalysisError:
+        return answer
+    return answer if state == "unreadable" else (state, what, judge.differences(pixels, _record(state, what)))
+
+
+def _record(state: str, what: Any) -> Record | AnalysisError:
+    from spotfinding.analysis import Record  # noqa: PLC0415  few runs are verified
+
+    return Record(*what[1:]) if state == "done" else AnalysisError(what)
