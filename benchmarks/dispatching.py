@@ -101,6 +101,9 @@ class TimedListener:
         if done and self._count * 10 >= len(self._times.recorded) * len(self._times.samples):
             self._times.samples.append(self._sample())
 
+    def centred(self, answer: Answer) -> None:
+        """Nothing."""
+
     def trouble(self, sentence: str) -> None:
         """Nothing."""
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from filewatcher.core.grid import Grid, parse
 from filewatcher.core.gridinfo import GridInfo
 from filewatcher.core.positions import fitted, from_positions
+from filewatcher.core.selection import Selection
 from filewatcher.errors import Refused
 
 if TYPE_CHECKING:
@@ -56,7 +57,8 @@ def choose_gridinfo(wishes: Wishes, described: Described) -> tuple[GridInfo | No
         grid, warnings = choose_grid(wishes, described)
         return None if grid is None else GridInfo(grid), warnings
     info = read_gridinfo(wishes)[described.scan]
-    info.grid.check(len(described.frame_map), described.master.path)
+    if not _rest_is_left_out(wishes, len(described.frame_map), len(info.grid)):
+        info.grid.check(len(described.frame_map), described.master.path)
     return info, ()
 
 
@@ -105,17 +107,24 @@ def choose_grid(wishes: Wishes, described: Described) -> tuple[Grid | None, tupl
     alike = there if str(there) == shape else None
     grid = _from_words(wishes, shape, alike, snaked=_snaked(wishes, shape, alike))
     frames = len(described.frame_map)
-    grid.check(wishes.frames or frames if described.frame_map.open_ended else frames, master)
-    if there is None or positions is None:
+    if not _rest_is_left_out(wishes, frames, len(grid)):
+        grid.check(wishes.frames or frames if described.frame_map.open_ended else frames, master)
+    if positions is None:
         return grid, ()
-    placed = fitted(grid, positions.x, positions.y)
-    if placed is not None:
-        return placed, ()
+    placed = fitted(grid, positions.x[: len(grid)], positions.y[: len(grid)])
+    if placed is not None or there is None:
+        return placed or grid, ()
     warning = (
         f"the grid asked for ({_told(grid)}) contradicts the positions in {master} ({_told(there)}): drawn as asked, "
         "without mm; leave the words for the grid out to use the positions"
     )
     return grid, (warning,)
+
+
+def _rest_is_left_out(wishes: Wishes, frames: int, cells: int) -> bool:
+    """Whether a scan is longer than its grid, and ``--images`` takes only frames that are on it."""
+    last = Selection.parse(wishes.select, wishes.images).last
+    return last is not None and last <= cells < frames
 
 
 def _snaked(wishes: Wishes, shape: str, there: Grid | None) -> bool:

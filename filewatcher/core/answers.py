@@ -83,8 +83,8 @@ class Answers:
         answers = []
         for number, scan in enumerate(self._scans):
             if scan is not None and scan.is_due(now, ended=ended[number]):
-                picture = scan.picture.picture()
                 begun = self._clock()
+                picture = scan.picture.picture()
                 found = centre(picture, snapshot=scan.snapshot)
                 scan.said(now, self._clock() - begun, picture.version, final=ended[number])
                 answers.append(Answer(self._collection, number, picture.version, ended[number], found))

@@ -15,6 +15,9 @@ from filewatcher.errors import Refused
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+LARGEST = 1e9
+"""Columns or rows: no grid has more."""
+
 _FLAGS = {"1": True, "true": True, "yes": True, "y": True, "0": False, "false": False, "no": False, "n": False}
 
 
@@ -53,6 +56,9 @@ class GridInfo:
     def parse(cls, row: Mapping[str, object], where: str = "gridinfo") -> GridInfo:
         """Read a row by its column names; raises `Refused`, naming ``where``, column and value.
 
+        Two more are ours: ``start``, the corner of the first image, and ``cells_per_frame``, for a scan that took one
+        frame for every so many cells along its lines.
+
         >>> info = GridInfo.parse({"steps_x": 14.0, "steps_y": "11", "dx_mm": 0.02, "dy_mm": 0.01, "snaked": "1",
         ...                        "orientation": "horizontal"})
         >>> str(info.grid), info.grid.snaked, info.grid.step, info.snapshot
@@ -62,15 +68,17 @@ class GridInfo:
         steps = read.pair("dx_mm", "dy_mm")
         orientation = str(row.get("orientation", "horizontal")).strip().lower()
         start = str(row.get("start", "top-left")).strip().lower()
+        columns, rows, snaked = read.count("steps_x"), read.count("steps_y"), read.flag("snaked")
+        together = 1 if row.get("cells_per_frame") is None else read.count("cells_per_frame")
         try:
             grid = Grid(
-                read.count("steps_x"),
-                read.count("steps_y"),
-                snaked=read.flag("snaked"),
+                columns,
+                rows,
+                snaked=snaked,
                 orientation=cast("Orientation", orientation),
                 start=cast("Corner", start),
                 step=steps,
-            )
+            ).coarser(together)
         except Refused as error:
             raise Refused(f"{where}: {error}") from error
         return cls(grid, read.snapshot())
@@ -84,7 +92,7 @@ class _Row:
 
     def count(self, name: str) -> int:
         number = self.number(name)
-        if number is None or number != int(number) or number < 1:
+        if number is None or not 1 <= number < LARGEST or number != int(number):
             raise Refused(f"{self._where}: {name} is {self._row.get(name)!r}: expected a whole number from 1")
         return int(number)
 
@@ -94,7 +102,7 @@ class _Row:
             return None
         try:
             number = float(value) if isinstance(value, int | float | str) else math.nan
-        except ValueError:
+        except (ValueError, OverflowError):
             number = math.nan
         if not math.isfinite(number):
             raise Refused(f"{self._where}: {name} is {value!r}: expected a number")

@@ -21,7 +21,7 @@ import numpy as np
 
 from filewatcher.core.centring import Samples, wells_of
 from filewatcher.core.gridinfo import GridInfo
-from filewatcher.core.picture import checked_metric, from_frames
+from filewatcher.core.picture import from_frames
 from filewatcher.core.report import ESTIMATED
 from filewatcher.errors import Refused
 
@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 
     from filewatcher.core.gridinfo import Snapshot
     from filewatcher.core.picture import Picture
+
+
+SMALLEST, LARGEST = 1e-15, 1e15
+"""What a value may be, 0 apart: beyond, sums and inverses would leave the range of floating-point numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +81,11 @@ def _value(value: object, metric: str, where: str) -> float:
     """A number; NaN = missing."""
     if value is None:
         return math.nan
-    number = float(value) if isinstance(value, int | float) and not isinstance(value, bool) else math.inf
-    if math.isinf(number) or (number < 0 and not (number == -1 and checked_metric(metric) in ESTIMATED)):
-        raise Refused(f"{where}: {metric} is {value!r}: expected a number from 0, or null where it is missing")
-    return number
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        too_few = value == -1 and metric in ESTIMATED
+        if too_few or value == 0 or SMALLEST <= value <= LARGEST:
+            return float(value)
+    raise Refused(f"{where}: {metric} is {value!r}: expected a number from 0 to {LARGEST:g}, or null if missing")
 
 
 def _samples(document: Mapping[str, object], step: float | None, name: str) -> Samples | None:
@@ -102,7 +107,7 @@ def _samples(document: Mapping[str, object], step: float | None, name: str) -> S
 
 def _number(value: object, what: str) -> int | None:
     try:
-        return None if value is None else int(str(value))
+        return None if value is None else int(str(value).removesuffix(".0"))
     except ValueError:
         raise Refused(f"{what} is {value!r}: expected a whole number") from None
 

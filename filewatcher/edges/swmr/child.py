@@ -39,8 +39,9 @@ def main(parent: socket.socket, request: Request, seen: Mapping[int, NDArray[np.
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which closes the socket
     parent.setblocking(True)
     try:
+        watch = _Watch(parent, request, seen)  # loads libhdf5, which takes long on a busy machine: the first word may
         parent.sendall(message(Effort()))
-        _Watch(parent, request, seen).run()
+        watch.run()
     except (BrokenPipeError, ConnectionResetError, EOFError):
         return
     except (Broken, Refused) as error:
