@@ -59,9 +59,12 @@ class LivePicture:
 
     def __init__(self, grid: Grid, metric: str) -> None:
         self._grid, self._metric = grid, checked_metric(metric)
-        self._values = np.full((grid.rows, grid.columns), np.nan)
-        self._known = np.zeros((grid.rows, grid.columns), bool)
-        self._ended = np.zeros((grid.rows, grid.columns), bool)
+        # where each frame lies in the flat picture: worked out once, not frame by frame
+        rows, columns = grid.cells(np.arange(len(grid)))
+        self._places = rows * grid.columns + columns
+        self._values = np.full(len(grid), np.nan)
+        self._known = np.zeros(len(grid), bool)
+        self._ended = np.zeros(len(grid), bool)
         self._version = 0
         self._picture: Picture | None = None
 
@@ -72,13 +75,15 @@ class LivePicture:
 
     def record(self, outcome: Outcome) -> bool:
         """Take an outcome; False if its frame has one already. IndexError if the frame is not in the grid."""
-        cell = self._grid.cell(outcome.frame)
-        if self._ended[cell]:
+        if not 0 <= outcome.frame < len(self._places):
+            raise IndexError(f"frame {outcome.frame} is not in grid {self._grid}")
+        place = self._places[outcome.frame]
+        if self._ended[place]:
             return False
-        self._ended[cell] = True
+        self._ended[place] = True
         if isinstance(outcome, FrameResult):
-            self._known[cell] = True
-            self._values[cell] = _told(float(getattr(outcome.statistics, self._metric)), self._metric)
+            self._known[place] = True
+            self._values[place] = _told(getattr(outcome.statistics, self._metric), self._metric)
         self._version += 1
         self._picture = None
         return True
@@ -86,9 +91,9 @@ class LivePicture:
     def picture(self) -> Picture:
         """Return a snapshot; the same object until something changes."""
         if self._picture is None:
-            self._picture = Picture(
-                self._grid, self._metric, self._values.copy(), self._known.copy(), version=self._version
-            )
+            shape = self._grid.rows, self._grid.columns
+            values, known = (flat.reshape(shape).copy() for flat in (self._values, self._known))
+            self._picture = Picture(self._grid, self._metric, values, known, version=self._version)
         return self._picture
 
 

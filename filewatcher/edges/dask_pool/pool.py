@@ -53,6 +53,9 @@ DASK_SETTINGS = {
     },
 }
 
+SPOT_FINDING = "spotfinding.analysis:Analysis"
+"""What a worker does with a frame, by name: a class with the constructor and the methods of this one."""
+
 GATHER = 0.1
 """Seconds in which all that a dead worker had comes back."""
 
@@ -68,8 +71,9 @@ def cores() -> int:
 class DaskPool:
     """Worker processes on this machine, one thread each: DIALS holds the GIL."""
 
-    def __init__(self, workers: int, limits: Limits, frame_timeout: float = 60.0) -> None:
+    def __init__(self, workers: int, limits: Limits, frame_timeout: float = 60.0, analysis: str = SPOT_FINDING) -> None:
         self.workers = workers
+        self._analysis = analysis
         self._limits = limits
         self._frame_timeout = frame_timeout
         self._cluster: LocalCluster | None = None
@@ -123,7 +127,7 @@ class DaskPool:
         """Give every worker, also those to come, what the collection needs, and warm them up."""
         assert self._client is not None
         assert self._cluster is not None
-        plugin = worker.ArmJob(job.name, asdict(job.detector), dict(job.parameters), job.engine)
+        plugin = worker.ArmJob(job.name, asdict(job.detector), dict(job.parameters), job.engine, self._analysis)
         await self._client.register_plugin(plugin)
         addresses = [w.worker_address for w in self._cluster.workers.values()]
         warm = [self._task(worker.warm_up, job.name, workers=[address]) for address in addresses]
