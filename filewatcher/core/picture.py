@@ -59,9 +59,8 @@ class LivePicture:
 
     def __init__(self, grid: Grid, metric: str) -> None:
         self._grid, self._metric = grid, checked_metric(metric)
-        # where each frame lies in the flat picture: worked out once, not frame by frame
         rows, columns = grid.cells(np.arange(len(grid)))
-        self._places = rows * grid.columns + columns
+        self._cells = rows * grid.columns + columns  # of each frame: to ask the grid for one costs 20 times as much
         self._values = np.full(len(grid), np.nan)
         self._known = np.zeros(len(grid), bool)
         self._ended = np.zeros(len(grid), bool)
@@ -75,15 +74,15 @@ class LivePicture:
 
     def record(self, outcome: Outcome) -> bool:
         """Take an outcome; False if its frame has one already. IndexError if the frame is not in the grid."""
-        if not 0 <= outcome.frame < len(self._places):
+        if not 0 <= outcome.frame < len(self._cells):
             raise IndexError(f"frame {outcome.frame} is not in grid {self._grid}")
-        place = self._places[outcome.frame]
-        if self._ended[place]:
+        cell = self._cells[outcome.frame]
+        if self._ended[cell]:
             return False
-        self._ended[place] = True
+        self._ended[cell] = True
         if isinstance(outcome, FrameResult):
-            self._known[place] = True
-            self._values[place] = _told(getattr(outcome.statistics, self._metric), self._metric)
+            self._known[cell] = True
+            self._values[cell] = _told(float(getattr(outcome.statistics, self._metric)), self._metric)
         self._version += 1
         self._picture = None
         return True
@@ -92,7 +91,7 @@ class LivePicture:
         """Return a snapshot; the same object until something changes."""
         if self._picture is None:
             shape = self._grid.rows, self._grid.columns
-            values, known = (flat.reshape(shape).copy() for flat in (self._values, self._known))
+            values, known = self._values.reshape(shape).copy(), self._known.reshape(shape).copy()
             self._picture = Picture(self._grid, self._metric, values, known, version=self._version)
         return self._picture
 
