@@ -90,9 +90,6 @@ class TimedListener:
     def described(self, described: Sequence[Described], run: Run, recorded: int) -> None:
         """Nothing."""
 
-    def centred(self, answer: Answer) -> None:
-        """Nothing: it is no grid."""
-
     def outcomes(self, outcomes: Sequence[Outcome]) -> None:
         """They are in the journal."""
         done = [outcome.frame for outcome in outcomes if isinstance(outcome, FrameResult)]
