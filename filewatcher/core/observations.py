@@ -52,6 +52,10 @@ class Described:
     exposure_time: float | None
     """Seconds per frame, exposure and readout; None = unknown."""
     positions: Positions | None
+    angles: NDArray[np.float64] | None = None
+    """Of a rotation: degrees at which each frame begins, shape (frames,); None = it does not turn, or nothing says."""
+    scan: int = 0
+    """From 0. The maps of all scans of a collection number the same data files alike."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +125,8 @@ class MasterBlocked:
 
     problem: str
     """Why, in words; empty = it is not there any more."""
+    scan: int = 0
+    """From 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,4 +138,4 @@ class Superseded:
 
 
 Observation: TypeAlias = Described | DetectorRead | MasterBlocked | OnDisk | Superseded | Writers
-"""What the watcher's child process says, in any order, but nothing of the files before `Described`."""
+"""What the watcher's child process says, in any order, but nothing of the files before every scan is `Described`."""

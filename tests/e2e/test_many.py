@@ -11,12 +11,14 @@ import h5py
 import numpy as np
 import pytest
 
+from filewatcher.core.collection import Collection
 from filewatcher.core.messages import FrameReady, FrameResult, State, Statistics
 from filewatcher.core.run import Finished, Order
 from filewatcher.core.scanwatch import ScanWatch, TimeOuts
 from filewatcher.core.selection import Selection
 from filewatcher.daemon import CollectionLoop
 from filewatcher.edges.swmr import Budget, SwmrObserver
+from filewatcher.ports import Opened
 from filewatcher.testing.fakes import InlinePool, MemoryJournal, Recording
 from filewatcher.testing.stepwriter import StepWriter
 from filewatcher.testing.tinyfiles import IMAGE, LIBVER, write_metadata, write_virtual
@@ -31,7 +33,7 @@ ROWS = 2
 """Frames per data file."""
 
 
-class Collection:
+class Scan:
     """One of them, with all that its loop needs; the bytes of a frame are read when it is handed out."""
 
     def __init__(self, folder: Path, files: int, first: int, budget: Budget) -> None:
@@ -43,10 +45,16 @@ class Collection:
         watch = ScanWatch(timeouts=TimeOuts(first=60.0, progress=60.0), now=time.monotonic())
         self.observer = SwmrObserver(self.master, seen=watch.rows_seen, budget=budget)
         self.listener, self.pool = Recording(), InlinePool(self._analyse)
-        order = Order(str(self.master), Selection(), {}, "dials")
-        journal = MemoryJournal()
+        order = Order((str(self.master),), Selection(), {}, "dials")
+        opened = Opened(MemoryJournal(), (None,))
         self.loop = CollectionLoop(
-            order, watch, self.observer, self.pool, lambda _run, _described: journal, self.listener, time.monotonic
+            order,
+            Collection([watch]),
+            self.observer,
+            self.pool,
+            lambda _run, _described: opened,
+            self.listener,
+            time.monotonic,
         )
 
     def _write_master(self, path: Path) -> Path:
@@ -63,7 +71,7 @@ class Collection:
         return FrameResult(0, frame.frame, Statistics(frame.frame, 0, 0, 1, -1, -1, -1, -1, -1, 9), "dials", attempts)
 
 
-def record(collections: list[Collection]) -> None:
+def record(collections: list[Scan]) -> None:
     """Write all at once: the first files of all, then the second ones, as long as there are any."""
     with StepWriter() as writer:
         for number in range(max(FILES)):
@@ -86,7 +94,7 @@ def test_ten_collections_at_once(tmp_path: Path) -> None:
         async with AsyncExitStack() as house:
             collections = []
             for number, files in enumerate(FILES):
-                one = Collection(tmp_path / str(number), files, 1000 * number, budget)
+                one = Scan(tmp_path / str(number), files, 1000 * number, budget)
                 house.push_async_callback(one.observer.close)
                 collections.append(one)
             assert shares[-1] == pytest.approx(0.2 / (1 + len(FILES)))
@@ -105,5 +113,5 @@ def test_ten_collections_at_once(tmp_path: Path) -> None:
         return finished
 
     for one, files in zip(asyncio.run(story()), FILES, strict=True):
-        assert one.results.states.tolist() == [State.DONE] * files * ROWS
-        assert one.ended.reason == "complete"
+        assert one.scans[0].results.states.tolist() == [State.DONE] * files * ROWS
+        assert one.scans[0].ended.reason == "complete"
