@@ -45,6 +45,7 @@ def undo(data: memoryview, block: int, width: int, target: memoryview, instructi
     """Undo the blocks that follow a chunk's header, to fill `target` exactly; both are bytes.
 
     `block`: bytes of a block, a multiple of 8 pixels; `width`: bytes that were shuffled together. Works without the
-    GIL. Raises `ValueError` if the data are not just that; then the target holds anything.
+    GIL. `instruction_set`: one of `INSTRUCTION_SETS`, the best, or ``none``, which leaves the bits where LZ4 has put
+    them, to measure it alone. Raises `ValueError` if the data are not just that; then the target holds anything.
     """
     undo_blocks(LZ4 or 0, data, block, width, target, instruction_set)

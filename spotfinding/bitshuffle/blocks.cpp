@@ -42,6 +42,10 @@ inline uint32_t big_endian(const uint8_t* p) {
 
 }  // namespace
 
+void transpose_none(const uint8_t* planes, uint8_t* target, size_t pixels, size_t width) {
+    std::memcpy(target, planes, pixels * width);
+}
+
 void transpose_scalar(const uint8_t* planes, uint8_t* target, size_t pixels, size_t width) {
     transpose_from(0, planes, target, pixels, width);
 }

@@ -21,6 +21,8 @@ constexpr size_t kMostBytes = 0x7E000000;
 using Transpose = void (*)(const uint8_t* planes, uint8_t* target, size_t pixels, size_t width);
 void transpose_scalar(const uint8_t* planes, uint8_t* target, size_t pixels, size_t width);
 void transpose_avx2(const uint8_t* planes, uint8_t* target, size_t pixels, size_t width);
+/// Leaves them in their planes: what remains is LZ4 and the memory, the bound of all others.
+void transpose_none(const uint8_t* planes, uint8_t* target, size_t pixels, size_t width);
 bool has_avx2();
 
 enum class Undone { whole, too_short, broken_block, left_over };

@@ -11,6 +11,7 @@ namespace spotfinding {
 namespace {
 
 Transpose transpose_of(const std::string &instruction_set) {
+    if (instruction_set == "none") return transpose_none;
     if (instruction_set == "scalar") return transpose_scalar;
     if (instruction_set == "avx2" && has_avx2()) return transpose_avx2;
     if (instruction_set == "auto") return has_avx2() ? transpose_avx2 : transpose_scalar;
