@@ -17,7 +17,7 @@ from filewatcher.core.batching import BatchEnded, Batcher, BatchLost, Unreadable
 from filewatcher.core.collector import Collector
 from filewatcher.core.messages import FrameFailed, FrameMissing, FrameReady, Outcome, Recorded, State, place_of
 from filewatcher.core.observations import Described, DetectorRead, MasterBlocked, OnDisk, Superseded, Writers
-from filewatcher.core.run import Finished, Job, Run
+from filewatcher.core.run import Finished, Run
 from filewatcher.core.scanwatch import SUPERSEDED
 from filewatcher.core.troubles import Troubles
 from filewatcher.errors import Broken
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from filewatcher.core.detector import Detector
     from filewatcher.core.messages import ChunkLayout
     from filewatcher.core.observations import Observation
-    from filewatcher.core.run import Order
+    from filewatcher.core.run import Job, Order
     from filewatcher.core.scanwatch import ScanWatch
     from filewatcher.ports import Journal, Listener, Observer, Pool
 
@@ -236,7 +236,7 @@ class CollectionLoop:
         if self._warming is None and self._work_to_come(now):
             self._warming = asyncio.create_task(self._pool.start())
         if self._arming is None and self._warming is not None and self._detector is not None and self._journal:
-            job = Job(self._journal.key, self._detector, self._order.parameters, self._order.engine)
+            job = self._order.job(self._journal.key, self._detector)
             self._arming = asyncio.create_task(self._arm(job, self._warming))
 
     def _work_to_come(self, now: float) -> bool:

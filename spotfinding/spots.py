@@ -38,6 +38,17 @@ class Spots:
     def __len__(self) -> int:
         return len(self.x)
 
+    def select(self, keep: NDArray[np.bool_]) -> Spots:
+        """Return some of the spots; the strong pixels are still those of the whole image."""
+        return Spots(
+            self.x[keep],
+            self.y[keep],
+            self.intensity[keep],
+            self.n_pixels[keep],
+            self.bounding_box[keep],
+            self.n_strong_pixels,
+        )
+
 
 class SpotFinder(Protocol):
     """Thresholds an image and connects its strong pixels; built once for a shape, a mask and resolved parameters."""

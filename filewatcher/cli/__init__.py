@@ -10,7 +10,7 @@ import sys
 
 import typer
 
-from filewatcher.cli import demo, inspect, simulate, watch
+from filewatcher.cli import demo, inspect, simulate, spots, watch
 from filewatcher.errors import FilewatcherError
 
 app = typer.Typer(
@@ -23,6 +23,7 @@ app = typer.Typer(
 app.command("watch")(watch.watch)
 app.command("reprocess")(watch.reprocess)
 app.command("inspect")(inspect.inspect)
+app.command("spots")(spots.spots)
 app.command("simulate")(simulate.simulate)
 app.command("demo")(demo.demo)
 

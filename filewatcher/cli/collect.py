@@ -19,14 +19,16 @@ from filewatcher.core.report import ScanReport
 from filewatcher.core.run import Order
 from filewatcher.core.scanwatch import ScanWatch, TimeOuts
 from filewatcher.core.selection import Selection
+from filewatcher.core.verification import verification
 from filewatcher.daemon import CollectionLoop
 from filewatcher.edges.dask_pool import DaskPool, cores
 from filewatcher.edges.journal import Journal
 from filewatcher.edges.output import write_all
 from filewatcher.edges.swmr import SwmrObserver
 from filewatcher.errors import Refused
-from spotfinding.analysis import engine_version, resolve_engine
-from spotfinding.parameters import ParameterError, Parameters, resolve_parameters
+from spotfinding.engines import engine_version, resolve
+from spotfinding.installed import installed_dials
+from spotfinding.parameters import ParameterError, Parameters
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,9 +37,10 @@ if TYPE_CHECKING:
     from filewatcher.core.grid import Grid
     from filewatcher.core.observations import Described
     from filewatcher.core.run import Finished, Run
+    from filewatcher.core.verification import Verification
 
 INCOMPLETE = 3
-"""Exit code of a collection with failed or missing frames."""
+"""Exit code of a collection with failed or missing frames, or one on which DIALS disagrees."""
 
 PACKAGES = ("filewatcher", "numpy", "h5py", "hdf5plugin", "dectris-compression", "distributed")
 """Those whose versions go into the results, beside the engine's."""
@@ -45,7 +48,7 @@ PACKAGES = ("filewatcher", "numpy", "h5py", "hdf5plugin", "dectris-compression",
 
 async def collect(wishes: Wishes) -> int:
     """Watch or reprocess one collection; returns the exit code."""
-    order = _order(wishes)
+    order, engine_reason = _order(wishes)
     limits = Limits()
     pool = DaskPool(wishes.workers or cores(), limits, wishes.frame_timeout)
     started = time.monotonic()
@@ -61,7 +64,7 @@ async def collect(wishes: Wishes) -> int:
     )
     words, stopwatch = Words(quiet=wishes.quiet), Stopwatch()
     told = (stopwatch, words, JsonLines(order.engine)) if wishes.as_json else (stopwatch, words)
-    desk = Desk(wishes, words)
+    desk = Desk(wishes, words, engine_reason)
     loop = CollectionLoop(order, watch, observer, pool, desk.open, Listeners(*told), time.monotonic, limits)
     there = wishes.master.exists()
     words.start(f"reading {wishes.master}" if there else f"waiting for {wishes.master}")
@@ -73,23 +76,28 @@ async def collect(wishes: Wishes) -> int:
     return desk.file(finished, stopwatch.times)
 
 
-def _order(wishes: Wishes) -> Order:
-    """Check all that can be checked before anything is started."""
+def _order(wishes: Wishes) -> tuple[Order, str]:
+    """Check all that can be checked before anything is started; returns also why this engine."""
     selection = Selection.parse(wishes.select, wishes.images)
     checked_words(wishes)
     try:
-        engine = resolve_engine(wishes.engine)
-        parameters = resolve_parameters(Parameters.parse(wishes.words), engine).as_json()
+        resolved = resolve(wishes.engine, Parameters.parse(wishes.words))
+        if wishes.verify is not None and resolved.engine == "dials":
+            raise Refused(f"--verify compares with DIALS, and DIALS is the engine ({resolved.reason}): leave it out")
+        if wishes.verify is not None:
+            installed_dials()  # or say what is missing
     except ParameterError as error:
         raise Refused(str(error)) from error
-    return Order(str(wishes.master), selection, parameters, engine, wishes.channel)
+    parameters = resolved.parameters.as_json()
+    order = Order(str(wishes.master), selection, parameters, resolved.engine, wishes.channel, wishes.verify or 0)
+    return order, resolved.reason
 
 
 class Desk:
     """Opens the journal and the output folder of a run, and files the report at its end."""
 
-    def __init__(self, wishes: Wishes, words: Words) -> None:
-        self._wishes, self._words = wishes, words
+    def __init__(self, wishes: Wishes, words: Words, engine_reason: str) -> None:
+        self._wishes, self._words, self._engine_reason = wishes, words, engine_reason
         self._started = datetime.now(UTC)
         self._grid: Grid | None = None
         self._warnings: tuple[str, ...] = ()
@@ -144,7 +152,8 @@ class Desk:
         if self._wishes.as_json:
             JsonLines.write(summary_line(report))
         self._say(report, finished)
-        return 0 if report.count(State.DONE) == report.expected else INCOMPLETE
+        agreed = report.verification is None or not report.verification.disagreeing
+        return 0 if agreed and report.count(State.DONE) == report.expected else INCOMPLETE
 
     def _report(self, finished: Finished, times: dict[str, float]) -> ScanReport:
         results, chosen = finished.results, finished.selected
@@ -165,6 +174,8 @@ class Desk:
             versions={name: version(name) for name in PACKAGES} | {"engine": engine_version(finished.run.engine)},
             times={"started": self._started.isoformat(), "ended": datetime.now(UTC).isoformat(), **times},
             warnings=self._warnings + finished.warnings,
+            engine_reason=self._engine_reason,
+            verification=verification(self._wishes.verify, results.verified),
         )
 
     def _say(self, report: ScanReport, finished: Finished) -> None:
@@ -179,6 +190,8 @@ class Desk:
         self._words.say(f"{report.expected} frames: {counts}{why}")
         for reason, frames in _reasons(report).items():
             self._words.say(f"  {_images(frames)}: {reason}")
+        if report.verification is not None:
+            self._words.say(_verdict(report.verification))
         if (best := report.best("n_spots_total")) is not None and report.values["n_spots_total"][best] > 0:
             frame, spots = int(report.frames[best]), int(report.values["n_spots_total"][best])
             where = ""
@@ -187,6 +200,17 @@ class Desk:
                 where = f", row {row + 1} of {self._grid.rows}, column {column + 1} of {self._grid.columns}"
             self._words.say(f"most spots: {spots} on image {frame + 1}{where}")
         self._words.say(f"results in {self._folder.absolute()}")
+
+
+def _verdict(found: Verification) -> str:
+    """Say in a line how the engine compares with DIALS."""
+    if not found.disagreeing:
+        return f"verified: DIALS says the same of {found.frames} frame{'s' * (found.frames != 1)}"
+    frame, first = found.listed[0]
+    return (
+        f"DIALS DISAGREES on {found.disagreeing} of {found.frames} frames that it analysed too, first on image "
+        f"{frame + 1}: {first.number} is {first.ours}, by DIALS {first.dials}; all are in the summary"
+    )
 
 
 def _reasons(report: ScanReport) -> dict[str, list[int]]:

@@ -20,8 +20,14 @@ Master = Annotated[
 Words = Annotated[
     list[str] | None, typer.Argument(metavar="[KEY=VALUE|FILE.phil]...", help="Spot finding parameters: d_max=40 ...")
 ]
-Engine = Annotated[str, typer.Option(help="What finds the spots: auto or dials.")]
+Engine = Annotated[str, typer.Option(help="What finds the spots: auto, native or dials.")]
 Workers = Annotated[int | None, typer.Option(min=1, help="Worker processes.", show_default="one per core")]
+Verify = Annotated[
+    int | None,
+    typer.Option(
+        min=1, metavar="N", help="Let real DIALS analyse every Nth frame too, and compare.", show_default="no"
+    ),
+]
 Output = Annotated[Path | None, typer.Option(help="Folder for results.", show_default="./<master stem>-filewatcher")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON line per frame on standard output, then a summary.")]
 Force = Annotated[bool, typer.Option("--force", help="Start over: forget what is on record of this run.")]
@@ -76,6 +82,7 @@ def watch(
     snaked: Snaked = None,
     start: Start = None,
     frame_timeout: FrameTimeOut = 60.0,
+    verify: Verify = None,
     frames: Frames = None,
     timeout_first: TimeOutFirst = 3600.0,
     timeout: TimeOut = None,
@@ -85,6 +92,7 @@ def watch(
         Wishes(
             master.absolute(), tuple(words or ()), engine, workers, output, as_json, force, quiet, select, images,
             channel, grid, orientation, snaked, start, frame_timeout, frames, timeout_first, timeout,
+            verify=verify,
         )
     )  # fmt: skip
     raise typer.Exit(code)
@@ -107,12 +115,13 @@ def reprocess(
     snaked: Snaked = None,
     start: Start = None,
     frame_timeout: FrameTimeOut = 60.0,
+    verify: Verify = None,
 ) -> None:
     """Analyse a finished collection: as watch, but what is not there now is not waited for."""
     code = go(
         Wishes(
             master.absolute(), tuple(words or ()), engine, workers, output, as_json, force, quiet, select, images,
-            channel, grid, orientation, snaked, start, frame_timeout, wait=False,
+            channel, grid, orientation, snaked, start, frame_timeout, wait=False, verify=verify,
         )
     )  # fmt: skip
     raise typer.Exit(code)

@@ -31,3 +31,4 @@ class Wishes:
     timeout_first: float = 3600.0
     timeout: float | None = None
     wait: bool = True
+    verify: int | None = None

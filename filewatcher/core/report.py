@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from filewatcher.core.grid import Grid
     from filewatcher.core.observations import MasterFile
+    from filewatcher.core.verification import Verification
 
 ESTIMATED: frozenset[str] = frozenset(METRICS) - COUNTS - {"total_intensity"}
 """Metrics that are -1.0 where an image has too few spots to say; of all of them the lowest is the best."""
@@ -62,6 +63,10 @@ class ScanReport:
     """Seconds, and points in time as ISO 8601."""
     warnings: tuple[str, ...] = ()
     """What had to be assumed, in words."""
+    engine_reason: str = ""
+    """Why this engine, and whose rules it follows, in words."""
+    verification: Verification | None = None
+    """None = nothing was compared with real DIALS."""
 
     def __post_init__(self) -> None:
         """Raise ValueError if the arrays do not belong together."""

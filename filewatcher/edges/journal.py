@@ -14,9 +14,9 @@ import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
-from filewatcher.core.messages import FrameFailed, FrameResult, Recorded, Statistics
+from filewatcher.core.messages import Disagreement, FrameFailed, FrameResult, Recorded, Statistics
 from filewatcher.errors import Broken, Refused
 from filewatcher.mounts import file_system
 
@@ -236,8 +236,9 @@ def _row(outcome: FrameResult | FrameFailed, place: str) -> Row:
     return outcome.scan, outcome.frame, state, json.dumps(asdict(outcome)), place
 
 
-def _outcome(state: str, body: dict[str, object]) -> FrameResult | FrameFailed:
+def _outcome(state: str, body: dict[str, Any]) -> FrameResult | FrameFailed:
+    if (verified := body.get("verified")) is not None:
+        body["verified"] = tuple(Disagreement(**one) for one in verified)
     if state == "done":
-        statistics = Statistics(**body.pop("statistics"))  # type: ignore[arg-type]  # JSON of our own dataclass
-        return FrameResult(statistics=statistics, **body)  # type: ignore[arg-type]
-    return FrameFailed(**body)  # type: ignore[arg-type]
+        return FrameResult(statistics=Statistics(**body.pop("statistics")), **body)
+    return FrameFailed(**body)

@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 
 from spotfinding.analysis import AnalysisError
 from spotfinding.detector import Detector
-from spotfinding.dials_engine import DialsEngine, valid_range
-from spotfinding.parameters import Parameters, resolve_parameters
+from spotfinding.dials_engine import DialsEngine
+from spotfinding.engines import resolve
+from spotfinding.parameters import Parameters
+from spotfinding.validity import valid_range
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -46,7 +48,7 @@ def image(n_spots: int, dtype: str = "<u2") -> NDArray[Any]:
 
 @pytest.fixture(scope="module")
 def engine() -> DialsEngine:
-    return DialsEngine(DETECTOR, resolve_parameters(Parameters(), "dials"))
+    return DialsEngine(DETECTOR, resolve("dials", Parameters()).parameters)
 
 
 def test_nothing_of_one_image_is_left_for_the_next(engine: DialsEngine) -> None:
@@ -77,7 +79,7 @@ def test_the_mask_of_the_detector_hides_spots(engine: DialsEngine) -> None:
     mask = np.zeros(SHAPE, dtype=bool)
     mask[:, :100] = True
     half = replace(DETECTOR, mask=zlib.compress(np.packbits(mask).tobytes()))
-    record = DialsEngine(half, resolve_parameters(Parameters(), "dials")).find(image(60))
+    record = DialsEngine(half, resolve("dials", Parameters()).parameters).find(image(60))
     marked = image(60)
     marked[:, :100] = 65535
     assert 0 < record.n_spots_total < engine.find(image(60)).n_spots_total
@@ -92,7 +94,7 @@ def test_an_image_of_another_shape_is_refused(engine: DialsEngine) -> None:
 def test_a_detector_that_dials_cannot_take_is_refused() -> None:
     flat = replace(DETECTOR, slow_axis=DETECTOR.fast_axis)
     with pytest.raises(AnalysisError, match=r"^DIALS cannot use this detector: .+"):
-        DialsEngine(flat, resolve_parameters(Parameters(), "dials"))
+        DialsEngine(flat, resolve("dials", Parameters()).parameters)
 
 
 def test_an_error_of_dials_becomes_a_sentence() -> None:
@@ -103,7 +105,7 @@ def test_an_error_of_dials_becomes_a_sentence() -> None:
         for dy, dx in ((y, x), (x, -y), (-y, -x), (-x, y)):
             circle[74 + dy : 77 + dy, 99 + dx : 102 + dx] = 100
     with pytest.raises(AnalysisError, match=r"^DIALS cannot analyse this image: .+"):
-        DialsEngine(centred, resolve_parameters(Parameters(), "dials")).find(circle)
+        DialsEngine(centred, resolve("dials", Parameters()).parameters).find(circle)
 
 
 def test_a_sensor_that_dials_does_not_know_is_refused_unless_its_correction_is_off() -> None:
