@@ -22,7 +22,8 @@ acceptance: env
 	$(RUN)python benchmarks/acceptance.py
 
 bench: env
-	$(RUN)python benchmarks/watch.py --check --page docs/reference/benchmarks-watch.rst
+	$(RUN)python benchmarks/spotfinding.py --check --page docs/reference/benchmarks-spotfinding.rst; spots=$$?; \
+	$(RUN)python benchmarks/watch.py --check --page docs/reference/benchmarks-watch.rst && exit $$spots
 
 soak: env
 	$(RUN)python benchmarks/soak.py --seconds $(SECONDS)

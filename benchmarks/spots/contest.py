@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import hdf5plugin
 import numpy as np
@@ -39,9 +39,8 @@ class Contest:
             "dials-malloc": start(Contestant(judge, cores[-1], plugins | MALLOC)),
         }
         self._other_core = start(Contestant("contestant_native.py", cores[0]))
-        self.cores = len(cores)
 
-    def __enter__(self) -> Contest:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -91,7 +90,7 @@ class Contest:
 
 
 def unequal(ours: dict[str, Any], judge: dict[str, Any]) -> list[str]:
-    """Names of the statistics in which we differ from DIALS by more than its rounding of a line's text."""
+    """Names of the statistics in which we differ from DIALS."""
     return [name for name in STATISTICS if not np.isclose(ours[name], judge[name], rtol=1e-6, atol=0)]
 
 
