@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -23,10 +23,22 @@ class NativeSpotFinder:
     each its own.
     """
 
-    def __init__(self, shape: tuple[int, int], parameters: Parameters, mask: NDArray[np.bool_] | None = None) -> None:
+    def __init__(
+        self,
+        shape: tuple[int, int],
+        parameters: Parameters,
+        mask: NDArray[np.bool_] | None = None,
+        *,
+        instruction_set: str = "auto",
+    ) -> None:
+        """See the class; `instruction_set`: one of `instruction_sets`, or ``auto`` for the last of them."""
+        known = instruction_sets()
+        if instruction_set not in (*known, "auto"):
+            raise ValueError(f"instruction_set={instruction_set!r}: this processor has {', '.join(known)}")
+        self.instruction_set = known[-1] if instruction_set == "auto" else instruction_set
         self._shape = shape
         self._parameters = parameters
-        self._kernel = _kernel.Finder(shape, _for_kernel(parameters, shape), mask)
+        self._kernel = _kernel.Finder(shape, _for_kernel(parameters, shape), mask, _SETS[self.instruction_set])
 
     def find(self, pixels: NDArray[np.generic], low: float | None, high: float, gain: float = 1.0) -> Spots:
         """Threshold an image, connect its strong pixels, measure and filter the spots."""
@@ -47,6 +59,14 @@ class NativeSpotFinder:
         check_image(pixels, self._shape)
         low = -math.inf if low is None else low
         return self._kernel.strong_pixels(_plain(pixels), low, high, divisor(gain))
+
+
+_SETS: Final = _kernel.InstructionSet.__members__
+
+
+def instruction_sets() -> tuple[str, ...]:
+    """Return which instructions this processor can be told to use, the fastest last: scalar, avx2, avx512."""
+    return tuple(name for name, value in _SETS.items() if _kernel.available(value))
 
 
 def _plain(pixels: NDArray[np.generic]) -> NDArray[np.generic]:

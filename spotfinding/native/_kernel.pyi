@@ -1,4 +1,4 @@
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -6,6 +6,13 @@ from numpy.typing import NDArray
 _Columns: TypeAlias = tuple[
     NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.int32], NDArray[np.int32]
 ]
+
+class InstructionSet:
+    __members__: ClassVar[dict[str, InstructionSet]]
+    name: str
+
+def available(instruction_set: InstructionSet) -> bool: ...
+def best_available() -> InstructionSet: ...
 
 class Parameters:
     extended: bool
@@ -23,7 +30,13 @@ class Parameters:
     max_separation: float
 
 class Finder:
-    def __init__(self, shape: tuple[int, int], parameters: Parameters, mask: NDArray[np.bool_] | None) -> None: ...
+    def __init__(
+        self,
+        shape: tuple[int, int],
+        parameters: Parameters,
+        mask: NDArray[np.bool_] | None,
+        instruction_set: InstructionSet,
+    ) -> None: ...
     def find(
         self, pixels: NDArray[Any], low: float, high: float, gain: float, most: int
     ) -> tuple[_Columns | None, int]: ...

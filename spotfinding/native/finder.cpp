@@ -4,16 +4,20 @@
 
 namespace spotfinding {
 
-Finder::Finder(int height, int width, const Parameters& parameters, Mask mask)
+Finder::Finder(int height, int width, const Parameters& parameters, Mask mask, InstructionSet set)
     : height_(height),
       width_(width),
       mask_(std::move(mask)),
-      tables_(height, width, parameters),
+      strips_(height, width, parameters, mask_, set),
+      p_(parameters),
       spots_(width, parameters) {}
 
 template <typename T>
 void Finder::threshold(const T* pixels, T low, T high, double gain) {
-    tables_.find(Frame<T>{pixels, height_, width_, low, high, gain, &mask_}, strong_);
+    const Frame<T> frame{pixels, height_, width_, low, high, gain, &mask_};
+    if (strips_.find(frame, strong_)) return;
+    if (!tables_) tables_ = std::make_unique<TableThreshold>(height_, width_, p_);
+    tables_->find(frame, strong_);
 }
 
 template <typename T>

@@ -1,11 +1,14 @@
 // Image -> spots, for images of one size, with one mask and one set of parameters.
 #pragma once
 
+#include <memory>
 #include <mutex>
 #include <string>
 
 #include "frame.h"
+#include "rows.h"
 #include "spots.h"
+#include "strips.h"
 #include "tables.h"
 
 namespace spotfinding {
@@ -14,7 +17,7 @@ namespace spotfinding {
 /// faster.
 class Finder {
 public:
-    Finder(int height, int width, const Parameters& parameters, Mask mask);
+    Finder(int height, int width, const Parameters& parameters, Mask mask, InstructionSet set);
 
     /// What was found in one image, and the pixels above all thresholds.
     struct Answer {
@@ -39,7 +42,9 @@ private:
 
     int height_, width_;
     Mask mask_;
-    TableThreshold tables_;
+    StripThreshold strips_;
+    std::unique_ptr<TableThreshold> tables_;  ///< large; made for the first image that needs it
+    Parameters p_;
     SpotList spots_;
     StrongPixels strong_;
     std::mutex one_at_a_time_;

@@ -66,7 +66,9 @@ void check(const Finder& finder, const py::array& pixels, double gain) {
     if (!(gain > 0)) throw py::value_error("gain must be above 0");
 }
 
-std::unique_ptr<Finder> make(const py::tuple& shape, const Parameters& parameters, const py::object& mask) {
+std::unique_ptr<Finder> make(const py::tuple& shape, const Parameters& parameters, const py::object& mask,
+                             InstructionSet set) {
+    if (!available(set)) throw py::value_error("this processor does not have these instructions");
     const auto height = shape[0].cast<int64_t>(), width = shape[1].cast<int64_t>();
     if (height < 1 || width < 1 || height > kMostPixels / width)
         throw py::value_error("images must have 1 to 2^31 - 1 pixels");
@@ -82,7 +84,7 @@ std::unique_ptr<Finder> make(const py::tuple& shape, const Parameters& parameter
             }
         }
     }
-    return std::make_unique<Finder>(int(height), int(width), parameters, std::move(bits));
+    return std::make_unique<Finder>(int(height), int(width), parameters, std::move(bits), set);
 }
 
 /// Columns of the spots, as numpy arrays: x, y, intensity, n_pixels, bounding_box.
@@ -131,6 +133,12 @@ py::array strong_pixels(Finder& finder, const py::array& pixels, double low, dou
 PYBIND11_MODULE(_kernel, module) {
     using namespace spotfinding;
     module.doc() = "DIALS's spot finding for one image, compiled; use spotfinding.native.";
+    py::enum_<InstructionSet>(module, "InstructionSet")
+        .value("scalar", InstructionSet::scalar)
+        .value("avx2", InstructionSet::avx2)
+        .value("avx512", InstructionSet::avx512);
+    module.def("available", &available);
+    module.def("best_available", &best_available);
     py::class_<Parameters>(module, "Parameters")
         .def(py::init<>())
         .def_readwrite("extended", &Parameters::extended)
@@ -147,7 +155,7 @@ PYBIND11_MODULE(_kernel, module) {
         .def_readwrite("max_spot_size", &Parameters::max_spot_size)
         .def_readwrite("max_separation", &Parameters::max_separation);
     py::class_<Finder>(module, "Finder")
-        .def(py::init(&make), py::arg("shape"), py::arg("parameters"), py::arg("mask"))
+        .def(py::init(&make), py::arg("shape"), py::arg("parameters"), py::arg("mask"), py::arg("instruction_set"))
         .def("find", &find)
         .def("strong_pixels", &strong_pixels);
 }
