@@ -16,6 +16,8 @@ from spotfinding.errors import AnalysisError
 EV_ANGSTROM = 6.62607015 * 2.99792458 / 1.602176634 * 1000
 """Planck's constant times the speed of light, eV angstrom."""
 
+WAY_OUT = " (parallax_correction=false does without)"
+
 
 @dataclass(frozen=True, slots=True)
 class Material:
@@ -74,18 +76,17 @@ def attenuation(material: str, wavelength: float) -> float:
     """
     known = MATERIALS.get(material)
     if known is None:
-        raise AnalysisError(f"no attenuation is known of the sensor material {material!r}: there are {_names()}")
+        there = ", ".join(MATERIALS)
+        raise AnalysisError(f"no attenuation is known of the sensor material {material!r}, only of {there}{WAY_OUT}")
     energy = EV_ANGSTROM / wavelength / 1000000
     above = bisect_right(known.energies, energy)
     if not 0 < above < len(known.energies):
-        raise AnalysisError(f"no attenuation of {material} is known at {wavelength:g} angstrom, only at 0.062 to 12.3")
+        raise AnalysisError(
+            f"no attenuation of {material} is known at {wavelength:g} angstrom, only from 0.062 to 12.3{WAY_OUT}"
+        )
     (x0, x1), (y0, y1) = (
         [math.log(value) for value in column[above - 1 : above + 1]]
         for column in (known.energies, known.mass_attenuation)
     )
     mass_attenuation = math.exp(y0 + (y1 - y0) * (math.log(energy) - x0) / (x1 - x0))
     return mass_attenuation * known.density / 10.0  # from 1/cm
-
-
-def _names() -> str:
-    return ", ".join(MATERIALS)

@@ -66,6 +66,8 @@ async def collect(wishes: Wishes) -> int:
     told = (stopwatch, words, JsonLines(order.engine)) if wishes.as_json else (stopwatch, words)
     desk = Desk(wishes, words, engine_reason)
     loop = CollectionLoop(order, watch, observer, pool, desk.open, Listeners(*told), time.monotonic, limits)
+    if wishes.engine == "auto" and order.engine == "dials":
+        words.say(f"warning: the slower engine dials will be used ({engine_reason})")
     there = wishes.master.exists()
     words.start(f"reading {wishes.master}" if there else f"waiting for {wishes.master}")
     async with AsyncExitStack() as house:

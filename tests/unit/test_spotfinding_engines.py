@@ -48,6 +48,9 @@ def test_auto_is_native_where_that_is_proven_and_the_reason_is_said() -> None:
     assert resolve("native", Parameters()).reason == f"asked for; {rules}"
     assert resolve("dials", Parameters()).reason == f"asked for; {rules}"
     assert resolve("native", GIVEN).reason == "asked for; rules as given"
+    other = not installed_dials().masked_pixels_erode
+    said = resolve("native", Parameters(masked_pixels_erode=other)).reason
+    assert said == f"asked for; {rules}, but masked_pixels_erode={str(other).lower()} as given"
 
 
 def test_auto_is_dials_where_equality_is_not_proven() -> None:
@@ -61,6 +64,15 @@ def test_auto_is_dials_where_equality_is_not_proven() -> None:
     assert Analysis(germanium, Parameters(), "auto").engine_name == "dials"
     with pytest.raises(AnalysisError, match="no attenuation is known of the sensor material 'Ge'"):
         Analysis(germanium, Parameters(), "native")
+
+
+def test_auto_is_dials_where_the_native_engine_was_not_built(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "spotfinding.native", None)
+    resolved = resolve("auto", Parameters())
+    assert resolved.engine == "dials"
+    assert resolved.reason.startswith("auto: the native engine was not built for this Python (")
+    with pytest.raises(ParameterError, match=r"^the native engine was not built for this Python .*with pip$"):
+        resolve("native", Parameters())
 
 
 def test_another_engine_is_refused() -> None:
