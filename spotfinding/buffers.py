@@ -7,14 +7,13 @@ glibc maps anew whatever is larger than 32 MB, each time.
 from __future__ import annotations
 
 import mmap
-from contextlib import suppress
 
 
 class KeptBuffer:
     """Bytes that stay where they are until more are asked for than ever before.
 
     They begin on a page: on AMD's Zen 3 and 4 the kernel copies a file ten times slower (``rep movsb``) to where malloc
-    puts large memory, 16 bytes behind the beginning of a page.
+    puts large memory, 16 bytes behind the beginning of a page. Huge pages (``MADV_HUGEPAGE``) made no difference.
     """
 
     def __init__(self) -> None:
@@ -30,7 +29,5 @@ class KeptBuffer:
                 pages = mmap.mmap(-1, nbytes + nbytes // 4, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
             except (OSError, OverflowError) as error:
                 raise MemoryError(f"there is no memory for {nbytes} bytes") from error
-            with suppress(AttributeError, OSError):  # not Linux, or built without huge pages
-                pages.madvise(mmap.MADV_HUGEPAGE)
             self._bytes = memoryview(pages)
         return self._bytes[:nbytes]
