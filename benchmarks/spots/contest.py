@@ -18,9 +18,6 @@ if TYPE_CHECKING:
 
 MALLOC = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "8589934592"}
 """glibc keeps large memory: what makes DIALS fastest."""
-TURN = {"native": 5, "dials": 1, "dials-malloc": 1}
-"""Analyses in a row, of which the first does not count if there are others: it finds DIALS's memory in the caches,
-where a worker has its own last frame. DIALS's own, a gigabyte for a frame, is in no cache when the next one comes."""
 STATISTICS = (
     "n_spots_total", "n_spots_no_ice", "n_spots_4A", "total_intensity", "estimated_d_min", "d_min_distl_method_1",
     "d_min_distl_method_2", "noisiness_method_1", "noisiness_method_2",
@@ -55,14 +52,12 @@ class Contest:
             contestant.call("prepare", frames.as_json())
         found = []
         for frame, kind in enumerate(frames.kinds):
-            records = {name: one.call("analyse", frame)["record"] for name, one in self._one_core.items()}
-            ms: dict[str, list[float]] = {name: [] for name in (*self._one_core, "native-first")}
+            answers = {name: [one.call("analyse", frame)] for name, one in self._one_core.items()}
             for _ in range(rounds):
                 for name, one in self._one_core.items():
-                    first, *others = (one.call("analyse", frame)["ms"] for _ in range(TURN[name]))
-                    ms[name].append(float(np.median(others or [first])))
-                    if others:
-                        ms[f"{name}-first"].append(first)
+                    answers[name].append(one.call("analyse", frame))
+            ms = {name: [each["ms"] for each in given[1:]] for name, given in answers.items()}
+            records = {name: given[0]["record"] for name, given in answers.items()}
             figures = {
                 "detector": frames.detector.name,
                 "shape": list(frames.layout.shape),
@@ -105,9 +100,8 @@ def sentence(figures: dict[str, Any]) -> str:
     each = ", ".join(f"{name} {steps[name]:.1f}" for name in ("read", "decompress", "threshold", "label", "statistics"))
     return (
         f"{figures['detector']} {figures['dtype']} {figures['kind']} ({figures['stored-mb']:.1f} MB, "
-        f"{figures['n_spots_total']} spots): {ms['native']:.1f} ms, right after DIALS {ms['native-first']:.1f} "
-        f"({each}; LZ4 {steps['lz4']:.1f}, memcpy {steps['memcpy']:.1f}), "
-        f"DIALS {ms['dials']:.0f} ms x{figures['ratio']['median']:.1f}, with malloc variables "
+        f"{figures['n_spots_total']} spots): {ms['native']:.1f} ms ({each}; LZ4 {steps['lz4']:.1f}, memcpy "
+        f"{steps['memcpy']:.1f}), DIALS {ms['dials']:.0f} ms x{figures['ratio']['median']:.1f}, with malloc variables "
         f"{ms['dials-malloc']:.0f} ms x{figures['ratio-malloc']['median']:.1f}"
         + (f"; UNEQUAL: {', '.join(figures['unequal'])}" if figures["unequal"] else "")
     )

@@ -17,9 +17,7 @@ STEPS = ("read", "decompress", "threshold", "label", "statistics")
 INTRODUCTION = """\
 Written by ``benchmarks/spotfinding.py`` from its own figures; repeat it with ``make bench``. The same simulated frames
 are analysed by real DIALS (``find_spots_server.work`` with ``d_max=40``) and by the engine ``native``, each in a warm
-process of its own, in turns, on one core: from a file in the page cache to the nine statistics, which are compared.
-A turn of ours is five analyses, as of a worker that is busy; *first* is the first of them, with DIALS's memory in the
-caches, and does not count."""
+process of its own, in turns, on one core: from a file in the page cache to the nine statistics, which are compared."""
 
 STEPS_TEXT = """\
 Medians, measured one by one after the whole. *LZ4*: what decompression alone costs, bits left where they are;
@@ -81,12 +79,12 @@ def _speed_table(frames: Sequence[Figures]) -> str:
         ms, pixels = one["ms"], one["shape"][0] * one["shape"][1]
         rows.append((
             _name(one), f"{one['stored-mb']:.1f}", str(one["n_spots_total"]), f"{ms['native']:.1f}",
-            f"{ms['native-first']:.1f}", number(1000 / ms["native"]), f"{pixels / ms['native'] / 1e6:.2f}",
+            number(1000 / ms["native"]), f"{pixels / ms['native'] / 1e6:.2f}",
             number(ms["dials"]), f"{one['ratio']['median']:.1f}",
             number(ms["dials-malloc"]), f"{one['ratio-malloc']['median']:.1f}",
         ))  # fmt: skip
     heads = (
-        "frame", "stored, MB", "spots", "ms", "first, ms", "frames/s/core", "Gpixel/s", "DIALS, ms", "ratio",
+        "frame", "stored, MB", "spots", "ms", "frames/s/core", "Gpixel/s", "DIALS, ms", "ratio",
         "DIALS with malloc variables, ms", "ratio",
     )  # fmt: skip
     return table(heads, rows)
