@@ -6,7 +6,7 @@ RUN = .venv/bin/
 
 .PHONY: env demo test lint acceptance bench soak clean
 env: .venv/.ready
-.venv/.ready: setup.cfg setup.py pyproject.toml tools/make-env $(wildcard spotfinding/native/*.cpp spotfinding/native/*.h)
+.venv/.ready: setup.cfg setup.py pyproject.toml tools/make-env $(wildcard spotfinding/*/*.cpp spotfinding/*/*.h)
 	tools/make-env $(PYTHON)
 
 demo: env
@@ -22,7 +22,8 @@ acceptance: env
 	$(RUN)python benchmarks/acceptance.py
 
 bench: env
-	$(RUN)python benchmarks/watch.py --check --page docs/reference/benchmarks-watch.rst
+	$(RUN)python benchmarks/spotfinding.py --check --page docs/reference/benchmarks-spotfinding.rst; spots=$$?; \
+	$(RUN)python benchmarks/watch.py --check --page docs/reference/benchmarks-watch.rst && exit $$spots
 
 soak: env
 	$(RUN)python benchmarks/soak.py --seconds $(SECONDS)

@@ -1,22 +1,28 @@
-"""The compiled part of the package; everything else is in setup.cfg."""
+"""The compiled parts of the package; everything else is in setup.cfg."""
 
 from pathlib import Path
 
 import pybind11
 from setuptools import Extension, setup
 
-KERNEL = Path("spotfinding/native")
+
+def compiled(name: str, *flags: str) -> Extension:
+    """Return the extension of this name, made of all sources in its folder."""
+    folder = Path(*name.split(".")[:-1])
+    return Extension(
+        name,
+        sources=sorted(map(str, folder.glob("*.cpp"))),
+        depends=sorted(map(str, folder.glob("*.h"))),
+        include_dirs=[pybind11.get_include()],
+        language="c++",
+        extra_compile_args=["-std=c++17", "-O3", "-fvisibility=hidden", *flags],
+    )
+
 
 setup(
     ext_modules=[
-        Extension(
-            "spotfinding.native._kernel",
-            sources=sorted(map(str, KERNEL.glob("*.cpp"))),
-            depends=sorted(map(str, KERNEL.glob("*.h"))),
-            include_dirs=[pybind11.get_include()],
-            language="c++",
-            # No contraction to fused multiply-add, which rounds once where DIALS rounds twice.
-            extra_compile_args=["-std=c++17", "-O3", "-ffp-contract=off", "-fno-math-errno", "-fvisibility=hidden"],
-        )
+        compiled("spotfinding.bitshuffle._blocks"),
+        # No contraction to fused multiply-add, which rounds once where DIALS rounds twice.
+        compiled("spotfinding.native._kernel", "-ffp-contract=off", "-fno-math-errno"),
     ]
 )

@@ -34,7 +34,7 @@ def sentence(figures: Figures) -> str:
 def verdict(target: Figures) -> str:
     """One target in one line."""
     word = "met   " if target["met"] else "MISSED"
-    value, limit = _number(target["value"]), _number(target["limit"])
+    value, limit = number(target["value"]), number(target["limit"])
     return f"{word} {target['case']}: {target['what']} {value} (target {limit})"
 
 
@@ -60,10 +60,10 @@ def _ratio(figures: Figures) -> str:
 
 def page(result: Figures) -> str:
     """The page ``docs/reference/benchmarks-watch.rst``, whole."""
-    parts = [_title("The watcher, measured"), INTRODUCTION, _where(result)]
+    parts = [title("The watcher, measured"), INTRODUCTION, _where(result)]
     if result["watch"]:
         parts += [
-            _title("How late, at what cost", "-"),
+            title("How late, at what cost", "-"),
             LATE,
             _watch_table(result["watch"]),
             _compared(result["watch"]),
@@ -73,9 +73,9 @@ def page(result: Figures) -> str:
     if "system-calls" in result:
         parts.append(_calls(result["system-calls"]))
     if "flushes" in result:
-        parts += [_title("What a reader does to the writer", "-"), _rounds(result), _harm_table(result)]
+        parts += [title("What a reader does to the writer", "-"), _rounds(result), _harm_table(result)]
         parts.append(_why(result["creations"]))
-    parts += [_title("Targets", "-"), _targets(result["targets"])]
+    parts += [title("Targets", "-"), _targets(result["targets"])]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -90,7 +90,7 @@ def _where(result: Figures) -> str:
 
 
 def _calls(calls: Figures) -> str:
-    return f"System calls of the child per poll at 1 kHz ({calls['by']}): {_number(calls['per-poll'])}."
+    return f"System calls of the child per poll at 1 kHz ({calls['by']}): {number(calls['per-poll'])}."
 
 
 def _many(many: Figures) -> str:
@@ -108,7 +108,7 @@ def _many(many: Figures) -> str:
 def _rounds(result: Figures) -> str:
     flushes = result["flushes"]
     return (
-        f"Flush: one recording of {flushes['frames']} frames at {_number(flushes['rate-hz'])} Hz (writers: "
+        f"Flush: one recording of {flushes['frames']} frames at {number(flushes['rate-hz'])} Hz (writers: "
         f"{flushes['writers']}), {flushes['rounds']} rounds with each reader in turn. Create: "
         f"{result['creations']['files']} files with each reader, one right after the other. *Usual* is a reader with "
         "HDF5's default file locks that opens a file as soon as it exists and refreshes for every frame. Ratios are "
@@ -118,10 +118,10 @@ def _rounds(result: Figures) -> str:
 
 def _targets(targets: Sequence[Figures]) -> str:
     rows = [
-        (t["case"], t["what"], _number(t["value"]), _number(t["limit"]), "met" if t["met"] else "**missed**")
+        (t["case"], t["what"], number(t["value"]), number(t["limit"]), "met" if t["met"] else "**missed**")
         for t in targets
     ]
-    return _table(("recording", "what", "value", "target", ""), rows)
+    return table(("recording", "what", "value", "target", ""), rows)
 
 
 def _watch_table(watched: Sequence[Figures]) -> str:
@@ -129,13 +129,13 @@ def _watch_table(watched: Sequence[Figures]) -> str:
     for one in watched:
         late = one["latency-ms"]
         rows.append((
-            one["name"], f"{one['frames']} / {one['files']}", _number(one["reached-hz"]),
+            one["name"], f"{one['frames']} / {one['files']}", number(one["reached-hz"]),
             *(f"{late[key]:.1f}" for key in ("p50", "p99", "max")),
-            _number(one.get("child-us", 0) + one.get("parent-us", 0)), _number(one.get("growth", 0)),
+            number(one.get("child-us", 0) + one.get("parent-us", 0)), number(one.get("growth", 0)),
             f"{100 * one.get('share-of-core', 0):.1f} %",
         ))  # fmt: skip
     heads = ("recording", "frames / files", "Hz", "late p50, ms", "p99", "max", "CPU per frame, us", "growth", "core")
-    return _table(heads, rows)
+    return table(heads, rows)
 
 
 def _compared(watched: Sequence[Figures]) -> str:
@@ -165,7 +165,7 @@ def _harm_table(result: Figures) -> str:
         "/ alone",
         "failed",
     )
-    return _table(heads, rows)
+    return table(heads, rows)
 
 
 def _short(of: dict[str, float] | None) -> str:
@@ -177,16 +177,19 @@ def _why(creations: Figures) -> str:
     return f"What the writer was told with the usual reader: *{why.replace('*', ' ')}*" if why else ""
 
 
-def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table, one list for each row."""
     lines = [".. list-table::", "   :header-rows: 1", ""]
     for row in (heads, *rows):
         lines += [f"   {'* -' if i == 0 else '  -'} {cell}".rstrip() for i, cell in enumerate(row)]
     return "\n".join(lines)
 
 
-def _title(text: str, line: str = "=") -> str:
+def title(text: str, line: str = "=") -> str:
+    """A title with its line."""
     return f"{text}\n{line * len(text)}"
 
 
-def _number(value: float) -> str:
+def number(value: float) -> str:
+    """A number with three digits, or all before the point."""
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"

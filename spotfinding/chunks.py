@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from spotfinding.buffers import KeptBuffer
 from spotfinding.errors import NotReadable
 from spotfinding.filters import SIZE_PRESERVING, undo, why_unsupported
 
@@ -81,30 +82,34 @@ def unsupported(layout: Layout) -> str | None:
     return why_unsupported(layout.filters)
 
 
-def read_chunk(chunk: Chunk, *, cached: bool = True) -> bytes:
+def read_chunk(chunk: Chunk, into: KeptBuffer | None = None, *, cached: bool = True) -> memoryview:
     """Read the stored bytes of a chunk from a freshly opened file; `NotReadable` if they are not all there.
 
-    `cached` False: not what this machine remembers of the file; on a network file system that may be old.
+    They are read `into` a buffer, by default a new one. `cached` False: not what this machine remembers of the file;
+    on a network file system that may be old.
     """
     try:
+        data = (into or KeptBuffer()).first(chunk.size)
         descriptor = os.open(chunk.path, os.O_RDONLY | os.O_CLOEXEC)
         try:
             if not cached:
                 os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
-            data = os.pread(descriptor, chunk.size, chunk.offset)
-            if len(data) < chunk.size and not cached:
+            there = os.preadv(descriptor, [data], chunk.offset)
+            if there < chunk.size and not cached:
                 os.fstat(descriptor)  # a read has changed the access time, so this asks the server, for the size too
-            while len(data) < chunk.size:  # one call may give less: at most 2 GiB, or what has arrived
-                more = os.pread(descriptor, chunk.size - len(data), chunk.offset + len(data))
+            while there < chunk.size:  # one call may give less: at most 2 GiB, or what has arrived
+                more = os.preadv(descriptor, [data[there:]], chunk.offset + there)
                 if not more:
                     break
-                data += more
+                there += more
         finally:
             os.close(descriptor)
     except OSError as error:
         raise NotReadable(error.strerror or str(error)) from error
-    if len(data) != chunk.size:
-        raise NotReadable(f"only {len(data)} of {chunk.size} bytes are there")
+    except MemoryError as error:
+        raise NotReadable(str(error)) from error
+    if there != chunk.size:
+        raise NotReadable(f"only {there} of {chunk.size} bytes are there")
     return data
 
 
@@ -122,7 +127,9 @@ class Decoder:
         self.layout = layout
         self._dtype = np.dtype(layout.dtype)
         self._nbytes = layout.nbytes
-        self._scratch = np.empty(self._nbytes, dtype=np.uint8)
+        self.stored = KeptBuffer()
+        """Where `read_frame` reads to."""
+        self._undone = KeptBuffer(), KeptBuffer()
 
     def decode(self, data: bytes | memoryview, filter_mask: int = 0) -> NDArray[np.generic]:
         """Return the pixels, shape (slow, fast), read-only or valid until the next call.
@@ -132,8 +139,9 @@ class Decoder:
         used = [f for bit, f in enumerate(self.layout.filters) if not filter_mask >> bit & 1]
         # The length after undoing filter i is known while all filters before it only moved bytes.
         exact = [all(number in SIZE_PRESERVING for number, _ in used[:i]) for i in range(len(used))]
-        for (number, options), known in zip(reversed(used), reversed(exact), strict=True):
-            data = undo(number, options, data, self._nbytes, known=known, scratch=self._scratch)
+        for step, ((number, options), known) in enumerate(zip(reversed(used), reversed(exact), strict=True)):
+            # in turns: what one filter has left is read while the next one writes
+            data = undo(number, options, data, self._nbytes, known=known, into=self._undone[step % 2])
         if len(data) != self._nbytes:
             raise NotReadable(f"{len(data)} bytes of pixels, but an image has {self._nbytes}")
         return np.frombuffer(data, dtype=self._dtype).reshape(self.layout.shape)
@@ -156,7 +164,7 @@ def read_frame(
     attempts += math.ceil(max(0.0, patience - sum(RETRY_DELAYS[: attempts - 1])) / RETRY_DELAYS[-1])
     for attempt in range(attempts):
         try:
-            return decoder.decode(read_chunk(chunk, cached=not patience), chunk.filter_mask)
+            return decoder.decode(read_chunk(chunk, decoder.stored, cached=not patience), chunk.filter_mask)
         except NotReadable as error:
             if attempt + 1 == attempts:
                 raise NotReadable(

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from dectris.compression import decompress
 
+from spotfinding import bitshuffle
 from spotfinding.errors import NotReadable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import NDArray
+    from spotfinding.buffers import KeptBuffer
 
 GZIP: Final = 1
 SHUFFLE: Final = 2
@@ -62,24 +63,25 @@ def undo(
     nbytes: int,
     *,
     known: bool,
-    scratch: NDArray[np.uint8],
+    into: KeptBuffer,
 ) -> bytes | memoryview:
     """Undo one filter: what the writer put into it.
 
     `nbytes` are the bytes of the image; if `known`, exactly these must come out, else no more than a filter could
-    have made of them. `scratch` (nbytes,) may be used for the answer. Raises `NotReadable` if the bytes are not
-    what the filter would have written.
+    have made of them. The answer may be `into` a buffer, in which `data` must not be. Raises `NotReadable` if the
+    bytes are not what the filter would have written.
     """
     if number == SHUFFLE:
-        return _unshuffle(data, options[0], scratch)
+        return _unshuffle(data, options[0], into)
     # the most that an earlier compressing filter can have made of an image that it could not compress
     limit = nbytes if known else nbytes + nbytes // 8 + 65536
+    answer: bytes | memoryview
     if number == GZIP:
         answer = _gunzip(data, limit)
     elif number == LZ4:
-        answer = _decompress(data, "lz4", 1, limit, known=known)
+        answer = _decompress(data, "lz4", 1, limit, known=known, into=into)
     else:
-        answer = _decompress(data, _codec(options) or "", options[2], limit, known=known)
+        answer = _decompress(data, _codec(options) or "", options[2], limit, known=known, into=into)
     if known and len(answer) != nbytes:
         raise NotReadable(f"{len(answer)} bytes come out, but an image has {nbytes}")
     return answer
@@ -90,7 +92,9 @@ def _codec(options: tuple[int, ...]) -> str | None:
     return _BITSHUFFLE_CODECS.get(options[4]) if len(options) > 4 and options[2] > 0 else None
 
 
-def _decompress(data: bytes | memoryview, codec: str, pixel: int, limit: int, *, known: bool) -> bytes:
+def _decompress(
+    data: bytes | memoryview, codec: str, pixel: int, limit: int, *, known: bool, into: KeptBuffer
+) -> bytes | memoryview:
     """Undo LZ4 or compressed bitshuffle; `pixel` = bytes that were shuffled together.
 
     The header is checked first: the decompressor takes a header of zeros for an image of no bytes.
@@ -107,8 +111,13 @@ def _decompress(data: bytes | memoryview, codec: str, pixel: int, limit: int, *,
     # A hole behind the last block's header would pass as literals. (Stored by LZ4's filter or Zstd it may be real.)
     if codec == "bslz4" and bytes(data[-len(_NO_LZ4_ENDS_IN) :]) == _NO_LZ4_ENDS_IN:
         raise NotReadable(f"{codec} ends in zeros: its end is not there yet")
+    answer: bytes | memoryview
     try:
-        answer: bytes = decompress(data, codec, elem_size=pixel)
+        if codec == "bslz4" and bitshuffle.LZ4 is not None:
+            answer = into.first(length)
+            bitshuffle.undo(memoryview(data)[_HEADER:], block, pixel, answer)
+        else:
+            answer = decompress(data, codec, elem_size=pixel)
     except (RuntimeError, ValueError, MemoryError, SystemError) as error:  # SystemError: a length below 0
         raise NotReadable(f"{codec} cannot be decompressed: {error or type(error).__name__}") from error
     if len(answer) != length:
@@ -130,11 +139,12 @@ def _gunzip(data: bytes | memoryview, limit: int) -> bytes:
     return answer
 
 
-def _unshuffle(data: bytes | memoryview, pixel: int, scratch: NDArray[np.uint8]) -> bytes | memoryview:
+def _unshuffle(data: bytes | memoryview, pixel: int, into: KeptBuffer) -> memoryview:
     """Undo shuffle: byte i of all pixels were put together; what is left over at the end stayed where it was."""
     source = np.frombuffer(data, dtype=np.uint8)
+    answer = into.first(len(source))
+    out = np.frombuffer(answer, dtype=np.uint8)
     whole = len(source) // pixel
-    out = scratch[: len(source)] if len(source) <= len(scratch) else np.empty(len(source), dtype=np.uint8)
     out[: whole * pixel].reshape(whole, pixel)[...] = source[: whole * pixel].reshape(pixel, whole).T
     out[whole * pixel :] = source[whole * pixel :]
-    return out.data
+    return answer

@@ -1,0 +1,135 @@
+"""How fast spots are found, and how much faster than by DIALS: `make bench`, or ``benchmarks/spotfinding.py --help``.
+
+The same simulated frames are analysed by real DIALS (``find_spots_server.work``, also with glibc told to keep its
+memory) and by the native engine, in turns, on one core.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import speed_page
+from contest import Contest
+from contestant import Ended
+from figures import machine
+from frames import KINDS, write_frames
+from page import verdict
+
+from spotfinding.installed import installed_dials
+from spotfinding.parameters import ParameterError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+USUAL = ("blank", "weak", "strong")
+"""Frames of about 4 MB; the others have more background."""
+QUICK = {("eiger2-16m", 16): ("strong",), ("eiger2-4m", 16): ("strong",)}
+FULL = {(detector, bits): tuple(k.name for k in KINDS) for detector in ("eiger2-16m", "eiger2-4m") for bits in (16, 32)}
+TARGETS = {
+    "ms_16m_uint16": 20.0,
+    "ms_16m_uint16_background": 25.0,
+    "ratio_16m_uint16": 60.0,
+    "ratio_16m_uint16_malloc": 45.0,
+    "ratio_4m_uint16": 40.0,
+    "two_process_gain": 1.8,
+    "unequal": 0,
+}
+"""Milliseconds and disagreements at most, ratios at least."""
+
+
+def run(folder: Path, *, quick: bool) -> dict[str, Any]:
+    """Measure everything; returns the figures as printed with --json."""
+    result: dict[str, Any] = {
+        "machine": machine(folder),
+        "dials": installed_dials().version,
+        "quick": quick,
+        "frames": [],
+    }
+    _say(f"{result['machine']}")
+    rounds = 3 if quick else 7
+    with Contest() as contest:
+        for (detector, bits), names in (QUICK if quick else FULL).items():
+            frames = write_frames(folder, detector, bits, tuple(k for k in KINDS if k.name in names))
+            for figures in contest.measure(frames, rounds, _say):
+                result["frames"].append(figures | {"model": detector, "bits": bits})
+            if (detector, bits) == ("eiger2-16m", 16):
+                result["two-processes"] = contest.two_processes(frames, seconds=2.0, rounds=2 if quick else 7)
+                _say(speed_page.two_sentence(result["two-processes"]))
+            Path(frames.master).unlink()
+    result |= summary(result)
+    result["targets"] = [_target(name, result[name]) for name in TARGETS if name in result]
+    return result
+
+
+def summary(result: dict[str, Any]) -> dict[str, Any]:
+    """Return the figures that are promised, by their names: medians over the frames that they are about."""
+    large, small = (
+        [f for f in result["frames"] if (f["model"], f["bits"]) == (m, 16)] for m in ("eiger2-16m", "eiger2-4m")
+    )
+    usual = [f for f in large if f["kind"] in USUAL]
+    found = {
+        "ms_16m_uint16": _median(f["ms"]["native"] for f in usual),
+        "ratio_16m_uint16": _median(f["ratio"]["median"] for f in usual),
+        "ratio_16m_uint16_malloc": _median(f["ratio-malloc"]["median"] for f in usual),
+        "ratio_4m_uint16": _median(f["ratio"]["median"] for f in small if f["kind"] in USUAL),
+        "two_process_gain": round(result["two-processes"]["gain"]["median"], 3),
+        # the compressed bytes are read, LZ4 makes an image of them, which is read and written once more
+        "bound_ms": _median(f["steps"]["read"] + f["steps"]["lz4"] + f["steps"]["memcpy"] for f in usual),
+        "unequal": sum(len(f["unequal"]) for f in result["frames"]),
+    }
+    if brighter := [f["ms"]["native"] for f in large if f["kind"] not in USUAL]:
+        found["ms_16m_uint16_background"] = max(brighter)
+    return found
+
+
+def _median(values: Iterable[float]) -> float:
+    return round(float(np.median(list(values))), 3)
+
+
+def _target(name: str, value: float) -> dict[str, Any]:
+    limit = TARGETS[name]
+    met = value >= limit if name.startswith(("ratio", "two")) else value <= limit
+    return {"case": "spot finding", "what": name, "value": value, "limit": limit, "met": met}
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def arguments() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="one frame of each detector; ends within a minute")
+    parser.add_argument("--json", action="store_true", help="print all figures as one object, the last line")
+    parser.add_argument("--check", action="store_true", help="end with exit code 1 if a target is missed")
+    parser.add_argument("--page", type=Path, help="write the figures as a page of documentation (reStructuredText)")
+    parser.add_argument("--from", dest="source", type=Path, help="measure nothing: take the figures of this JSON file")
+    parser.add_argument("--folder", type=Path, help="where frames are written (default: the temporary folder)")
+    return parser.parse_args()
+
+
+def main() -> int:
+    """Measure, print, write; returns the exit code: 1 for a missed target (--check), 2 if it cannot be measured."""
+    wanted = arguments()
+    if wanted.source is not None:
+        result = json.loads(wanted.source.read_text().splitlines()[-1])
+    else:
+        try:
+            with tempfile.TemporaryDirectory(prefix="filewatcher-bench-", dir=wanted.folder) as folder:
+                result = run(Path(folder), quick=wanted.quick)
+        except (Ended, ParameterError) as error:
+            _say(f"the bench cannot go on: {error}")
+            return 2
+    for target in result["targets"]:
+        _say(verdict(target))
+    if wanted.page is not None:
+        wanted.page.write_text(speed_page.page(result))
+    if wanted.json:
+        print(json.dumps(result))
+    return 1 if wanted.check and not all(target["met"] for target in result["targets"]) else 0
