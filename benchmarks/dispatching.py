@@ -15,6 +15,7 @@ from crew import Writers, prepare
 from figures import cpu_seconds, resident_mib, spread
 from odin_writer import Notes
 
+from filewatcher.core.collection import Collection
 from filewatcher.core.messages import FrameReady, FrameResult
 from filewatcher.core.run import Order
 from filewatcher.core.scanwatch import ScanWatch
@@ -23,6 +24,7 @@ from filewatcher.daemon import CollectionLoop
 from filewatcher.edges.dask_pool import DaskPool
 from filewatcher.edges.journal import Journal
 from filewatcher.edges.swmr import SwmrObserver
+from filewatcher.ports import Opened
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from odin_writer import Recording
 
+    from filewatcher.core.answers import Answer
     from filewatcher.core.batching import Limits
     from filewatcher.core.messages import Outcome
     from filewatcher.core.observations import Described, Observation
@@ -84,7 +87,7 @@ class TimedListener:
         self._times, self._observer, self._not_ours = times, observer, not_ours
         self._count = 0
 
-    def described(self, described: Described, run: Run, recorded: int) -> None:
+    def described(self, described: Sequence[Described], run: Run, recorded: int) -> None:
         """Nothing."""
 
     def outcomes(self, outcomes: Sequence[Outcome]) -> None:
@@ -94,6 +97,9 @@ class TimedListener:
         self._count += len(done)
         if done and self._count * 10 >= len(self._times.recorded) * len(self._times.samples):
             self._times.samples.append(self._sample())
+
+    def centred(self, answer: Answer) -> None:
+        """Nothing."""
 
     def trouble(self, sentence: str) -> None:
         """Nothing."""
@@ -127,16 +133,17 @@ def dispatch(recording: Recording, limits: Limits, *, flat_out: bool = False) ->
 
 async def _run(recording: Recording, state: Path, writers: Writers, limits: Limits, *, flat_out: bool) -> Times:
     times = Times(*(np.full(recording.frames, np.nan) for _ in range(2)))
-    order = Order(str(recording.master), Selection(), {}, "none")
+    order = Order((str(recording.master),), Selection(), {}, "none")
     watch = TimedWatch(times, timeouts=TIMEOUTS, now=time.monotonic())
     pool = DaskPool(WORKERS, limits, analysis="empty_analysis:EmptyAnalysis")
     observer = SwmrObserver(recording.master, seen=watch.rows_seen)
     listener = TimedListener(times, observer, lambda: writers.pids)
 
-    def journal(run: Run, _: Described) -> Journal:
-        return Journal.open(state / "state", run)
+    def open_run(run: Run, _: Sequence[Described]) -> Opened:
+        return Opened(Journal.open(state / "state", run), (None,))
 
-    loop = CollectionLoop(order, watch, observer, pool, journal, listener, time.monotonic, limits)
+    scans = Collection([watch])
+    loop = CollectionLoop(order, scans, observer, pool, open_run, listener, time.monotonic, limits)
     try:
         await pool.start()
         running = asyncio.create_task(loop.run())
@@ -174,4 +181,4 @@ def _figures(
 
 def _spread(seconds: NDArray[np.float64]) -> dict[str, float]:
     known = seconds[np.isfinite(seconds)]
-    return spread(known, 1e3) | {"p95": float(np.percentile(known, 95)) if len(known) else float("nan")}
+    return spread(known, 1e3) | {"p95": float(np.percentile(known, 95) * 1e3) if len(known) else float("nan")}

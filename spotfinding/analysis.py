@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from operator import attrgetter
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -15,6 +16,8 @@ from spotfinding.engines import build, resolve
 from spotfinding.errors import AnalysisError, NotReadable
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from spotfinding.chunks import Chunk, Layout
@@ -45,6 +48,13 @@ class Record:
     noisiness_method_2: float
     n_strong_pixels: int
     """Thresholded pixels, before any spot filter."""
+
+    def numbers(self) -> tuple[float, ...]:
+        """Return them in this order; ``dataclasses.astuple`` would copy each."""
+        return _numbers_of(self)
+
+
+_numbers_of: Callable[[Record], tuple[float, ...]] = attrgetter(*(field.name for field in fields(Record)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -6,13 +6,17 @@ import time
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from importlib.metadata import version
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from filewatcher.cli import folders
-from filewatcher.cli.gridding import checked_words, choose_grid
+from filewatcher.cli.gridding import checked_words, choose_gridinfo
 from filewatcher.cli.listeners import JsonLines, Listeners, Stopwatch, Words
+from filewatcher.cli.notifying import Notifier
 from filewatcher.config import read_settings
 from filewatcher.core.batching import Limits
+from filewatcher.core.centring import Centring, Centring3D
+from filewatcher.core.collection import Collection
 from filewatcher.core.lines import summary_line
 from filewatcher.core.messages import State
 from filewatcher.core.report import ScanReport
@@ -26,18 +30,24 @@ from filewatcher.edges.journal import Journal
 from filewatcher.edges.output import write_all
 from filewatcher.edges.swmr import SwmrObserver
 from filewatcher.errors import Refused
+from filewatcher.ports import Opened
 from spotfinding.engines import engine_version, resolve
 from spotfinding.installed import installed_dials
 from spotfinding.parameters import ParameterError, Parameters
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from filewatcher.cli.wishes import Wishes
-    from filewatcher.core.grid import Grid
+    from filewatcher.core.gridinfo import GridInfo
     from filewatcher.core.observations import Described
-    from filewatcher.core.run import Finished, Run
+    from filewatcher.core.run import Finished, FinishedScan, Run
     from filewatcher.core.verification import Verification
+    from filewatcher.ports import Listener
 
 INCOMPLETE = 3
 """Exit code of a collection with failed or missing frames, or one on which DIALS disagrees."""
@@ -52,30 +62,40 @@ async def collect(wishes: Wishes) -> int:
     limits = Limits()
     pool = DaskPool(wishes.workers or cores(), limits, wishes.frame_timeout)
     started = time.monotonic()
-    watch = ScanWatch(
-        selection=order.selection,
-        timeouts=TimeOuts(wishes.timeout_first, wishes.timeout),
-        wait=wishes.wait,
-        frames=wishes.frames,
-        now=started,
+    scans = Collection(
+        [
+            ScanWatch(
+                scan,
+                selection=order.selection,
+                timeouts=TimeOuts(wishes.timeout_first, wishes.timeout),
+                wait=wishes.wait,
+                frames=wishes.frames,
+                now=started,
+            )
+            for scan in range(len(wishes.masters))
+        ]
     )
     observer = SwmrObserver(
-        wishes.master, wait=wishes.wait, channel=wishes.channel, frames=wishes.frames, seen=watch.rows_seen
+        *wishes.masters, wait=wishes.wait, channel=wishes.channel, frames=wishes.frames, seen=scans.rows_seen
     )
     words, stopwatch = Words(quiet=wishes.quiet), Stopwatch()
-    told = (stopwatch, words, JsonLines(order.engine)) if wishes.as_json else (stopwatch, words)
-    desk = Desk(wishes, words, engine_reason)
-    loop = CollectionLoop(order, watch, observer, pool, desk.open, Listeners(*told), time.monotonic, limits)
+    notifier = Notifier(wishes, order.engine)
+    told: list[Listener] = [stopwatch, words, notifier]
+    if wishes.as_json:
+        told.append(JsonLines(order.engine))
+    desk = Desk(wishes, words, notifier, engine_reason)
+    loop = CollectionLoop(order, scans, observer, pool, desk.open, Listeners(*told), time.monotonic, limits)
     if wishes.engine == "auto" and order.engine == "dials":
         words.say(f"warning: the slower engine dials will be used ({engine_reason})")
-    there = wishes.master.exists()
-    words.start(f"reading {wishes.master}" if there else f"waiting for {wishes.master}")
+    absent = [master for master in wishes.masters if not master.exists()]
+    words.start(f"waiting for {absent[0]}" if absent else f"reading {' and '.join(map(str, wishes.masters))}")
     async with AsyncExitStack() as house:
         house.push_async_callback(pool.close)
         house.push_async_callback(observer.close)
+        house.push_async_callback(notifier.close, words)
         house.callback(words.stop)
         finished = await loop.run()
-    return desk.file(finished, stopwatch.times)
+        return desk.file(finished, stopwatch.times)
 
 
 def _order(wishes: Wishes) -> tuple[Order, str]:
@@ -91,32 +111,38 @@ def _order(wishes: Wishes) -> tuple[Order, str]:
     except ParameterError as error:
         raise Refused(str(error)) from error
     parameters = resolved.parameters.as_json()
-    order = Order(str(wishes.master), selection, parameters, resolved.engine, wishes.channel, wishes.verify or 0)
+    masters = tuple(map(str, wishes.masters))
+    order = Order(masters, selection, parameters, resolved.engine, wishes.channel, wishes.verify or 0)
     return order, resolved.reason
 
 
 class Desk:
     """Opens the journal and the output folder of a run, and files the report at its end."""
 
-    def __init__(self, wishes: Wishes, words: Words, engine_reason: str) -> None:
-        self._wishes, self._words, self._engine_reason = wishes, words, engine_reason
+    def __init__(self, wishes: Wishes, words: Words, notifier: Notifier, engine_reason: str) -> None:
+        self._wishes, self._words, self._notifier = wishes, words, notifier
+        self._engine_reason = engine_reason
         self._started = datetime.now(UTC)
-        self._grid: Grid | None = None
+        self._grids: tuple[GridInfo | None, ...] = ()
         self._warnings: tuple[str, ...] = ()
         self._folder: Path | None = None
         self._journal_key = ""
 
-    def open(self, run: Run, described: Described) -> Journal:
-        """Decide grid, state and output before the first frame is analysed. Raises `Refused`."""
-        frames = len(described.frame_map)
-        if not described.frame_map.open_ended and not len(run.selection.frames(frames)):
-            asked = self._wishes.images or self._wishes.select
-            raise Refused(f"images {asked}: {described.master.path} has images 1 to {frames}")
-        self._grid, self._warnings = choose_grid(self._wishes, described)
+    def open(self, run: Run, described: Sequence[Described]) -> Opened:
+        """Decide grids, state and output before the first frame is analysed. Raises `Refused`."""
+        for scan in described:
+            frames = len(scan.frame_map)
+            if not scan.frame_map.open_ended and not len(run.selection.frames(frames)):
+                asked = self._wishes.images or self._wishes.select
+                raise Refused(f"images {asked}: {scan.master.path} has images 1 to {frames}")
+        chosen = [choose_gridinfo(self._wishes, scan) for scan in described]
+        self._grids = tuple(grid for grid, _ in chosen)
+        self._warnings = tuple(warning for _, warnings in chosen for warning in warnings)
         for warning in self._warnings:
             self._words.say(f"warning: {warning}")
         state = read_settings().state_dir
-        raw = [run.masters[0].path, *(file.path for file in described.frame_map.files)]
+        raw = [master.path for master in run.masters]
+        raw += [file.path for scan in described for file in scan.frame_map.files]
         folders.refuse_raw(state, raw, "state directory", "set FILEWATCHER_STATE_DIR to another place")
         output = self._wishes.output
         folders.refuse_raw(
@@ -131,7 +157,7 @@ class Desk:
         except BaseException:
             journal.close()
             raise
-        return journal
+        return Opened(journal, self._grids)
 
     def _claim(self, journal: Journal, run: Run) -> None:
         self._folder = folders.choose(
@@ -141,7 +167,8 @@ class Desk:
             earlier=journal.output(),
             force=self._wishes.force,
         )
-        about = {"master": run.masters[0].path, "engine": run.engine, "parameters": dict(run.parameters)}
+        masters = [master.path for master in run.masters]
+        about = {"masters": masters, "engine": run.engine, "parameters": dict(run.parameters)}
         folders.claim(self._folder, journal.key, about)
         journal.set_output(self._folder.absolute())
         self._journal_key = journal.key
@@ -149,47 +176,58 @@ class Desk:
     def file(self, finished: Finished, times: dict[str, float]) -> int:
         """Write results, picture and summary; returns the exit code."""
         assert self._folder is not None
-        report = self._report(finished, times)
-        write_all(self._folder, report)
+        reports = [self._report(finished, scan, times) for scan in finished.scans]
+        pairs = [a.centring for a in finished.answers if isinstance(a.centring, Centring3D)]
+        write_all(self._folder, *reports, pair=pairs[-1] if pairs else None)
+        summaries = [summary_line(report) for report in reports]
+        self._notifier.summaries(summaries)
         if self._wishes.as_json:
-            JsonLines.write(summary_line(report))
-        self._say(report, finished)
-        agreed = report.verification is None or not report.verification.disagreeing
-        return 0 if agreed and report.count(State.DONE) == report.expected else INCOMPLETE
+            JsonLines.write(*summaries)
+        for warning in finished.warnings:
+            self._words.say(f"warning: {warning}")
+        for report, scan in zip(reports, finished.scans, strict=True):
+            self._say(report, scan)
+        self._words.say(f"results in {self._folder.absolute()}")
+        whole = all(report.count(State.DONE) == report.expected for report in reports)
+        agreed = not any(report.verification is not None and report.verification.disagreeing for report in reports)
+        return 0 if whole and agreed else INCOMPLETE
 
-    def _report(self, finished: Finished, times: dict[str, float]) -> ScanReport:
-        results, chosen = finished.results, finished.selected
+    def _report(self, finished: Finished, scan: FinishedScan, times: dict[str, float]) -> ScanReport:
+        results, chosen, number = scan.results, scan.selected, scan.described.scan
+        info = self._grids[number]
+        centres = [a.centring for a in finished.answers if a.scan == number and isinstance(a.centring, Centring)]
         place = {int(frame): i for i, frame in enumerate(chosen)}
         return ScanReport(
             collection=self._journal_key,
-            scan=0,
-            master=finished.run.masters[0],
-            expected=finished.ended.expected,
+            scan=number,
+            master=finished.run.masters[number],
+            expected=scan.ended.expected,
             frames=chosen,
             states=results.states[chosen],
             values={name: values[chosen] for name, values in results.values.items()},
             errors={place[frame]: error for frame, error in results.errors.items() if frame in place},
             attempts=results.attempts[chosen],
             engine=finished.run.engine,
-            grid=self._grid,
+            grid=None if info is None else info.grid,
+            snapshot=None if info is None else info.snapshot,
+            angles=_angles(scan),
             parameters=finished.run.parameters,
             versions={name: version(name) for name in PACKAGES} | {"engine": engine_version(finished.run.engine)},
             times={"started": self._started.isoformat(), "ended": datetime.now(UTC).isoformat(), **times},
             warnings=self._warnings + finished.warnings,
             engine_reason=self._engine_reason,
             verification=verification(self._wishes.verify, results.verified),
+            centring=centres[-1] if centres else None,
         )
 
-    def _say(self, report: ScanReport, finished: Finished) -> None:
-        assert self._folder is not None
-        for warning in finished.warnings:
-            self._words.say(f"warning: {warning}")
+    def _say(self, report: ScanReport, scan: FinishedScan) -> None:
         counts = ", ".join(
             f"{report.count(state)} {word}"
             for state, word in ((State.DONE, "analysed"), (State.FAILED, "failed"), (State.MISSING, "missing"))
         )
-        why = "" if finished.ended.reason == "complete" else f" ({finished.ended.reason})"
-        self._words.say(f"{report.expected} frames: {counts}{why}")
+        why = "" if scan.ended.reason == "complete" else f" ({scan.ended.reason})"
+        which = f"{PurePath(report.master.path).name}: " if len(self._grids) > 1 else ""
+        self._words.say(f"{which}{report.expected} frames: {counts}{why}")
         for reason, frames in _reasons(report).items():
             self._words.say(f"  {_images(frames)}: {reason}")
         if report.verification is not None:
@@ -197,11 +235,18 @@ class Desk:
         if (best := report.best("n_spots_total")) is not None and report.values["n_spots_total"][best] > 0:
             frame, spots = int(report.frames[best]), int(report.values["n_spots_total"][best])
             where = ""
-            if self._grid is not None:
-                row, column = self._grid.cell(frame)
-                where = f", row {row + 1} of {self._grid.rows}, column {column + 1} of {self._grid.columns}"
+            if report.grid is not None:
+                row, column = report.grid.cell(frame)
+                where = f", row {row + 1} of {report.grid.rows}, column {column + 1} of {report.grid.columns}"
             self._words.say(f"most spots: {spots} on image {frame + 1}{where}")
-        self._words.say(f"results in {self._folder.absolute()}")
+
+
+def _angles(scan: FinishedScan) -> NDArray[np.float64] | None:
+    """Degrees of the frames selected; None also where frames came that the master says no angle of."""
+    angles = scan.described.angles
+    if angles is None or (len(scan.selected) and scan.selected[-1] >= len(angles)):
+        return None
+    return angles[scan.selected]
 
 
 def _verdict(found: Verification) -> str:

@@ -119,9 +119,9 @@ def _place(described: Described, news: OnDisk, image: int) -> Place | None:
     frame_map = described.frame_map
     if frame_map.file[image - 1] != news.file:
         return None
-    for i in (news.rows == frame_map.row[image - 1]).nonzero()[0]:
-        offset, size, mask = (int(column[i]) for column in (news.offsets, news.sizes, news.filter_masks))
-        return Place(frame_map.files[news.file].path, offset, size, mask, news.layout)
+    for chunk in news.chunks:
+        if chunk.row == frame_map.row[image - 1]:
+            return Place(frame_map.files[news.file].path, chunk.offset, chunk.size, chunk.filter_mask, news.layout)
     return None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,12 +13,22 @@ from filewatcher.cli import interrupts
 from filewatcher.cli.wishes import Wishes
 from filewatcher.errors import Interrupted, Refused
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+HDF5 = (".nxs", ".h5", ".hdf5", ".nx5")
+"""How masters are called."""
+
 # not readable yet is waited for, and said, like everything else that is not yet
 Master = Annotated[
     Path, typer.Argument(readable=False, help="NeXus or DECTRIS master file; it need not exist yet for watch.")
 ]
 Words = Annotated[
-    list[str] | None, typer.Argument(metavar="[KEY=VALUE|FILE.phil]...", help="Spot finding parameters: d_max=40 ...")
+    list[str] | None,
+    typer.Argument(
+        metavar="[MASTER|KEY=VALUE|FILE.phil]...",
+        help="The second master of two grids over the same data files; spot finding parameters: d_max=40 ...",
+    ),
 ]
 Engine = Annotated[str, typer.Option(help="What finds the spots: auto, native or dials.")]
 Workers = Annotated[int | None, typer.Option(min=1, help="Worker processes.", show_default="one per core")]
@@ -54,6 +64,10 @@ Start = Annotated[
     str | None,
     typer.Option(help="First image's corner: top-left, top-right, bottom-left, bottom-right.", show_default="top-left"),
 ]
+GridInfoFile = Annotated[
+    Path | None,
+    typer.Option(readable=False, metavar="FILE.json", help="The grid as ISPyB's GridInfo has it; a list for two."),
+]
 Frames = Annotated[
     int | None, typer.Option(min=1, help="How many frames will come.", show_default="as the master says")
 ]
@@ -63,6 +77,11 @@ TimeOut = Annotated[
     typer.Option("--timeout", min=0, help="Seconds without a new frame.", show_default="10, or 20 exposures"),
 ]
 FrameTimeOut = Annotated[float, typer.Option("--frame-timeout", min=1, help="Seconds that one frame may take.")]
+Notify = Annotated[
+    list[str] | None,
+    typer.Option(metavar="URL", help="Who is told while it runs: udp://host:port (GDA) or http://...; repeatable."),
+]
+Dcid = Annotated[str | None, typer.Option(metavar="N[,N]", help="Data collection id of each scan, for GDA.")]
 
 
 def watch(
@@ -86,13 +105,17 @@ def watch(
     frames: Frames = None,
     timeout_first: TimeOutFirst = 3600.0,
     timeout: TimeOut = None,
+    notify: Notify = None,
+    dcid: Dcid = None,
+    gridinfo: GridInfoFile = None,
 ) -> None:
     """Watch a collection that is being written, or will be: every frame is analysed as it appears."""
+    others, parameters = apart(words or ())
     code = go(
         Wishes(
-            master.absolute(), tuple(words or ()), engine, workers, output, as_json, force, quiet, select, images,
-            channel, grid, orientation, snaked, start, frame_timeout, frames, timeout_first, timeout,
-            verify=verify,
+            master.absolute(), parameters, engine, workers, output, as_json, force, quiet, select, images, channel,
+            grid, orientation, snaked, start, frame_timeout, frames, timeout_first, timeout, verify=verify,
+            others=others, notify=tuple(notify or ()), dcid=dcid, gridinfo=gridinfo,
         )
     )  # fmt: skip
     raise typer.Exit(code)
@@ -116,20 +139,45 @@ def reprocess(
     start: Start = None,
     frame_timeout: FrameTimeOut = 60.0,
     verify: Verify = None,
+    notify: Notify = None,
+    dcid: Dcid = None,
+    gridinfo: GridInfoFile = None,
 ) -> None:
     """Analyse a finished collection: as watch, but what is not there now is not waited for."""
+    others, parameters = apart(words or ())
     code = go(
         Wishes(
-            master.absolute(), tuple(words or ()), engine, workers, output, as_json, force, quiet, select, images,
-            channel, grid, orientation, snaked, start, frame_timeout, wait=False, verify=verify,
+            master.absolute(), parameters, engine, workers, output, as_json, force, quiet, select, images, channel,
+            grid, orientation, snaked, start, frame_timeout, wait=False, verify=verify, others=others,
+            notify=tuple(notify or ()), dcid=dcid, gridinfo=gridinfo,
         )
     )  # fmt: skip
     raise typer.Exit(code)
 
 
+def apart(words: Sequence[str]) -> tuple[tuple[Path, ...], tuple[str, ...]]:
+    """Tell further masters from parameters: a master is named like one, or is a file.
+
+    >>> apart(["d_max=40", "xtal_2.nxs", "mine.phil"])[1]
+    ('d_max=40', 'mine.phil')
+    """
+    masters = {word for word in words if Path(word).suffix in HDF5 or (_no_parameter(word) and Path(word).exists())}
+    others = tuple(Path(word).absolute() for word in words if word in masters)
+    return others, tuple(word for word in words if word not in masters)
+
+
+def _no_parameter(word: str) -> bool:
+    return "=" not in word and not word.endswith(".phil")
+
+
 def go(wishes: Wishes) -> int:
     """Run one collection; returns the exit code. Raises `FilewatcherError`; `Interrupted` for SIGINT and SIGTERM."""
-    refuse_folder(wishes.master)
+    for master in wishes.masters:
+        refuse_folder(master)
+    if len({master.resolve() for master in wishes.masters}) < len(wishes.masters):
+        raise Refused(f"{wishes.master} is given twice: give the masters of different scans")
+    if wishes.others and wishes.frames is not None:
+        raise Refused(f"--frames {wishes.frames} is for one master: leave it out for {len(wishes.masters)} of them")
     # before h5py is imported anywhere in this process or its children
     os.environ["HDF5_USE_FILE_LOCKING"] = "FALSE"
     from filewatcher.cli.collect import collect  # noqa: PLC0415  heavy: --help must not wait for it

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from filewatcher.core.answers import Answer
     from filewatcher.core.collector import Results
     from filewatcher.core.detector import Detector
     from filewatcher.core.messages import ScanEnded
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
 class Order:
     """What is to be done with a collection."""
 
-    master: str
-    """Path, as it is called."""
+    masters: tuple[str, ...]
+    """Paths, as they are called; one per scan."""
     selection: Selection
     parameters: Mapping[str, Any]
     """Resolved; JSON values."""
@@ -89,14 +90,23 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
-class Finished:
-    """A collection has ended: expected = done + failed + missing."""
+class FinishedScan:
+    """A scan has ended: expected = done + failed + missing."""
 
-    run: Run
     described: Described
-    detector: Detector | None
     selected: NDArray[np.int64]
     """Logical frames, ascending."""
     results: Results
     ended: ScanEnded
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A collection has ended."""
+
+    run: Run
+    scans: tuple[FinishedScan, ...]
+    detector: Detector | None
     warnings: tuple[str, ...]
+    answers: tuple[Answer, ...] = ()
+    """The final ones: where the crystal is."""

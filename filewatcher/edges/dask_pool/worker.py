@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import astuple
 from functools import cache
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -133,7 +132,7 @@ def _patience(folder: str) -> float:
 def _answer(analysis: Analysis, chunk: Chunk, layout: Layout) -> Answer:
     try:
         record = analysis(chunk, layout, _patience(chunk.path.rpartition("/")[0]))
-        return "done", (analysis.engine_name, *astuple(record))
+        return "done", (analysis.engine_name, *record.numbers())
     except NotReadable as error:
         return "unreadable", str(error)
     except AnalysisError as error:
