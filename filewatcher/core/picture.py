@@ -74,6 +74,8 @@ class LivePicture:
 
     def record(self, outcome: Outcome) -> bool:
         """Take an outcome; False if its frame has one already. IndexError if the frame is not in the grid."""
+        if not 0 <= outcome.frame < len(self._cells):
+            raise IndexError(f"frame {outcome.frame} is not in grid {self._grid}")
         cell = self._cells[outcome.frame]
         if self._ended[cell]:
             return False

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from filewatcher.core.grid import Corner, Grid, Orientation
@@ -36,6 +36,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("stored")
 
 
+@settings(max_examples=50)
 @given(
     st.sampled_from([(6, 1), (1, 6), (3, 2), (2, 3)]),
     st.booleans(),

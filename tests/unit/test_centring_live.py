@@ -84,3 +84,11 @@ def test_adding_a_result_takes_the_same_time_in_a_grid_of_any_size() -> None:
             best = min(best, time.process_time() - began)
         took[side] = best
     assert took[1000] < 2 * took[30]
+
+
+@pytest.mark.parametrize("frame", [-1, 6])
+def test_a_frame_outside_is_an_error_not_another_cell(frame: int) -> None:
+    live = LivePicture(Grid(3, 2, snaked=True), "n_spots_total")
+    with pytest.raises(IndexError, match=f"frame {frame} is not in grid 3x2"):
+        live.record(outcome(frame, 1.0, 0))
+    assert live.version == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -119,6 +120,22 @@ def test_a_gap_could_join_two_crystals() -> None:
     assert found.crystals[0].centre == (1.5, 0.5)
     assert found.doubt.reach is not None
     assert found.doubt.reach[1] == (3.0, 0.5)
+
+
+def test_others_in_the_company_of_the_best_could_beat_it() -> None:
+    """All joined by the gap, but it need not join the best: its far end and the other crystal are the better one."""
+    values = [[9, 9, 9, NAN, NAN, NAN, 9, 9]]
+    found = centre(seen(values))
+    assert found.crystals[0].centre == (1.5, 0.5)
+    assert found.doubt.rival
+    assert centre(seen([[9, 9, 9, 0, 9, 9, 9, 9]])).crystals[0].centre == (6.0, 0.5)
+
+
+@pytest.mark.parametrize(("other", "settled"), [(2, True), (3, False), (4, False)])
+def test_a_pair_is_settled_if_no_voxel_through_a_gap_reaches_the_threshold(other: float, settled: bool) -> None:
+    """Of 10 * 10 a quarter: the gap, at most 10, times 2 stays below, times 3 does not."""
+    assert centre_pair(seen([[10, NAN]]), seen([[10, other]])).settled is settled
+    assert centre_pair(seen([[10, other]]), seen([[10, NAN]])).settled is settled
 
 
 def test_nothing_known_and_nothing_found_are_not_the_same() -> None:
