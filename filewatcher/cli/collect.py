@@ -91,6 +91,7 @@ async def collect(wishes: Wishes) -> int:
         house.push_async_callback(notifier.close, words)
         house.callback(words.stop)
         finished = await loop.run()
+        words.stop()
         return desk.file(finished, stopwatch.times)
 
 
