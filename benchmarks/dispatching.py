@@ -139,10 +139,11 @@ async def _run(recording: Recording, state: Path, writers: Writers, limits: Limi
     observer = SwmrObserver(recording.master, seen=watch.rows_seen)
     listener = TimedListener(times, observer, lambda: writers.pids)
 
-    def opened(run: Run, _: Sequence[Described]) -> Opened:
+    def open_run(run: Run, _: Sequence[Described]) -> Opened:
         return Opened(Journal.open(state / "state", run), (None,))
 
-    loop = CollectionLoop(order, Collection([watch]), observer, pool, opened, listener, time.monotonic, limits)
+    scans = Collection([watch])
+    loop = CollectionLoop(order, scans, observer, pool, open_run, listener, time.monotonic, limits)
     try:
         await pool.start()
         running = asyncio.create_task(loop.run())
@@ -180,4 +181,4 @@ def _figures(
 
 def _spread(seconds: NDArray[np.float64]) -> dict[str, float]:
     known = seconds[np.isfinite(seconds)]
-    return spread(known, 1e3) | {"p95": float(np.percentile(known, 95)) if len(known) else float("nan")}
+    return spread(known, 1e3) | {"p95": float(np.percentile(known, 95) * 1e3) if len(known) else float("nan")}

@@ -235,7 +235,7 @@ class CollectionLoop:
         if self._warming is None and self._work_to_come(now):
             self._warming = asyncio.create_task(self._pool.start())
         if self._arming is None and self._warming is not None and self._detector is not None and self._journal:
-            job = Job(self._journal.key, self._detector, self._order.parameters, self._order.engine)
+            job = self._order.job(self._journal.key, self._detector)
             self._arming = asyncio.create_task(self._arm(job, self._warming))
 
     def _work_to_come(self, now: float) -> bool:

@@ -24,6 +24,7 @@ from filewatcher.core.report import ScanReport
 from filewatcher.core.run import Order
 from filewatcher.core.scanwatch import ScanWatch, TimeOuts
 from filewatcher.core.selection import Selection
+from filewatcher.core.verification import verification
 from filewatcher.daemon import CollectionLoop
 from filewatcher.edges.dask_pool import DaskPool, cores
 from filewatcher.edges.journal import Journal
@@ -31,8 +32,9 @@ from filewatcher.edges.output import write_all
 from filewatcher.edges.swmr import SwmrObserver
 from filewatcher.errors import Refused
 from filewatcher.ports import Opened
-from spotfinding.analysis import engine_version, resolve_engine
-from spotfinding.parameters import ParameterError, Parameters, resolve_parameters
+from spotfinding.engines import engine_version, resolve
+from spotfinding.installed import installed_dials
+from spotfinding.parameters import ParameterError, Parameters
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,10 +47,11 @@ if TYPE_CHECKING:
     from filewatcher.core.gridinfo import GridInfo
     from filewatcher.core.observations import Described
     from filewatcher.core.run import Finished, FinishedScan, Run
+    from filewatcher.core.verification import Verification
     from filewatcher.ports import Listener
 
 INCOMPLETE = 3
-"""Exit code of a collection with failed or missing frames."""
+"""Exit code of a collection with failed or missing frames, or one on which DIALS disagrees."""
 
 PACKAGES = ("filewatcher", "numpy", "h5py", "hdf5plugin", "dectris-compression", "distributed")
 """Those whose versions go into the results, beside the engine's."""
@@ -56,7 +59,7 @@ PACKAGES = ("filewatcher", "numpy", "h5py", "hdf5plugin", "dectris-compression",
 
 async def collect(wishes: Wishes) -> int:
     """Watch or reprocess one collection; returns the exit code."""
-    order = _order(wishes)
+    order, engine_reason = _order(wishes)
     limits = Limits()
     pool = DaskPool(wishes.workers or cores(), limits, wishes.frame_timeout)
     started = time.monotonic()
@@ -81,8 +84,10 @@ async def collect(wishes: Wishes) -> int:
     told: list[Listener] = [stopwatch, words, notifier]
     if wishes.as_json:
         told.append(JsonLines(order.engine))
-    desk = Desk(wishes, words, notifier)
+    desk = Desk(wishes, words, notifier, engine_reason)
     loop = CollectionLoop(order, scans, observer, pool, desk.open, Listeners(*told), time.monotonic, limits)
+    if wishes.engine == "auto" and order.engine == "dials":
+        words.say(f"warning: the slower engine dials will be used ({engine_reason})")
     absent = [master for master in wishes.masters if not master.exists()]
     words.start(f"waiting for {absent[0]}" if absent else f"reading {' and '.join(map(str, wishes.masters))}")
     async with AsyncExitStack() as house:
@@ -95,23 +100,30 @@ async def collect(wishes: Wishes) -> int:
         return desk.file(finished, stopwatch.times)
 
 
-def _order(wishes: Wishes) -> Order:
-    """Check all that can be checked before anything is started."""
+def _order(wishes: Wishes) -> tuple[Order, str]:
+    """Check all that can be checked before anything is started; returns also why this engine."""
     selection = Selection.parse(wishes.select, wishes.images)
     checked_words(wishes)
     try:
-        engine = resolve_engine(wishes.engine)
-        parameters = resolve_parameters(Parameters.parse(wishes.words), engine).as_json()
+        resolved = resolve(wishes.engine, Parameters.parse(wishes.words))
+        if wishes.verify is not None and resolved.engine == "dials":
+            raise Refused(f"--verify compares with DIALS, and DIALS is the engine ({resolved.reason}): leave it out")
+        if wishes.verify is not None:
+            installed_dials()  # or say what is missing
     except ParameterError as error:
         raise Refused(str(error)) from error
-    return Order(tuple(map(str, wishes.masters)), selection, parameters, engine, wishes.channel)
+    parameters = resolved.parameters.as_json()
+    masters = tuple(map(str, wishes.masters))
+    order = Order(masters, selection, parameters, resolved.engine, wishes.channel, wishes.verify or 0)
+    return order, resolved.reason
 
 
 class Desk:
     """Opens the journal and the output folder of a run, and files the report at its end."""
 
-    def __init__(self, wishes: Wishes, words: Words, notifier: Notifier) -> None:
+    def __init__(self, wishes: Wishes, words: Words, notifier: Notifier, engine_reason: str) -> None:
         self._wishes, self._words, self._notifier = wishes, words, notifier
+        self._engine_reason = engine_reason
         self._started = datetime.now(UTC)
         self._grids: tuple[GridInfo | None, ...] = ()
         self._warnings: tuple[str, ...] = ()
@@ -178,7 +190,9 @@ class Desk:
         for report, scan in zip(reports, finished.scans, strict=True):
             self._say(report, scan)
         self._words.say(f"results in {self._folder.absolute()}")
-        return 0 if all(report.count(State.DONE) == report.expected for report in reports) else INCOMPLETE
+        whole = all(report.count(State.DONE) == report.expected for report in reports)
+        agreed = not any(report.verification is not None and report.verification.disagreeing for report in reports)
+        return 0 if whole and agreed else INCOMPLETE
 
     def _report(self, finished: Finished, scan: FinishedScan, times: dict[str, float]) -> ScanReport:
         results, chosen, number = scan.results, scan.selected, scan.described.scan
@@ -203,6 +217,8 @@ class Desk:
             versions={name: version(name) for name in PACKAGES} | {"engine": engine_version(finished.run.engine)},
             times={"started": self._started.isoformat(), "ended": datetime.now(UTC).isoformat(), **times},
             warnings=self._warnings + finished.warnings,
+            engine_reason=self._engine_reason,
+            verification=verification(self._wishes.verify, results.verified),
             centring=centres[-1] if centres else None,
         )
 
@@ -216,6 +232,8 @@ class Desk:
         self._words.say(f"{which}{report.expected} frames: {counts}{why}")
         for reason, frames in _reasons(report).items():
             self._words.say(f"  {_images(frames)}: {reason}")
+        if report.verification is not None:
+            self._words.say(_verdict(report.verification))
         if (best := report.best("n_spots_total")) is not None and report.values["n_spots_total"][best] > 0:
             frame, spots = int(report.frames[best]), int(report.values["n_spots_total"][best])
             where = ""
@@ -233,6 +251,17 @@ def _angles(scan: FinishedScan) -> NDArray[np.float64] | None:
     if angles is None or (len(scan.selected) and scan.selected[-1] >= len(angles)):
         return None
     return angles[scan.selected]
+
+
+def _verdict(found: Verification) -> str:
+    """Say in a line how the engine compares with DIALS."""
+    if not found.disagreeing:
+        return f"verified: DIALS says the same of {found.frames} frame{'s' * (found.frames != 1)}"
+    frame, first = found.listed[0]
+    return (
+        f"DIALS DISAGREES on {found.disagreeing} of {found.frames} frames that it analysed too, first on image "
+        f"{frame + 1}: {first.number} is {first.ours}, by DIALS {first.dials}; all are in the summary"
+    )
 
 
 def _reasons(report: ScanReport) -> dict[str, list[int]]:

@@ -30,8 +30,14 @@ Words = Annotated[
         help="The second master of two grids over the same data files; spot finding parameters: d_max=40 ...",
     ),
 ]
-Engine = Annotated[str, typer.Option(help="What finds the spots: auto or dials.")]
+Engine = Annotated[str, typer.Option(help="What finds the spots: auto, native or dials.")]
 Workers = Annotated[int | None, typer.Option(min=1, help="Worker processes.", show_default="one per core")]
+Verify = Annotated[
+    int | None,
+    typer.Option(
+        min=1, metavar="N", help="Let real DIALS analyse every Nth frame too, and compare.", show_default="no"
+    ),
+]
 Output = Annotated[Path | None, typer.Option(help="Folder for results.", show_default="./<master stem>-filewatcher")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON line per frame on standard output, then a summary.")]
 Force = Annotated[bool, typer.Option("--force", help="Start over: forget what is on record of this run.")]
@@ -95,6 +101,7 @@ def watch(
     snaked: Snaked = None,
     start: Start = None,
     frame_timeout: FrameTimeOut = 60.0,
+    verify: Verify = None,
     frames: Frames = None,
     timeout_first: TimeOutFirst = 3600.0,
     timeout: TimeOut = None,
@@ -107,8 +114,8 @@ def watch(
     code = go(
         Wishes(
             master.absolute(), parameters, engine, workers, output, as_json, force, quiet, select, images, channel,
-            grid, orientation, snaked, start, frame_timeout, frames, timeout_first, timeout, others=others,
-            notify=tuple(notify or ()), dcid=dcid, gridinfo=gridinfo,
+            grid, orientation, snaked, start, frame_timeout, frames, timeout_first, timeout, verify=verify,
+            others=others, notify=tuple(notify or ()), dcid=dcid, gridinfo=gridinfo,
         )
     )  # fmt: skip
     raise typer.Exit(code)
@@ -131,6 +138,7 @@ def reprocess(
     snaked: Snaked = None,
     start: Start = None,
     frame_timeout: FrameTimeOut = 60.0,
+    verify: Verify = None,
     notify: Notify = None,
     dcid: Dcid = None,
     gridinfo: GridInfoFile = None,
@@ -140,7 +148,7 @@ def reprocess(
     code = go(
         Wishes(
             master.absolute(), parameters, engine, workers, output, as_json, force, quiet, select, images, channel,
-            grid, orientation, snaked, start, frame_timeout, wait=False, others=others,
+            grid, orientation, snaked, start, frame_timeout, wait=False, verify=verify, others=others,
             notify=tuple(notify or ()), dcid=dcid, gridinfo=gridinfo,
         )
     )  # fmt: skip

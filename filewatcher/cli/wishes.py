@@ -31,6 +31,7 @@ class Wishes:
     timeout_first: float = 3600.0
     timeout: float | None = None
     wait: bool = True
+    verify: int | None = None
     others: tuple[Path, ...] = ()
     """Masters of further scans of the same collection; absolute."""
 

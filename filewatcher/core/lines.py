@@ -97,6 +97,8 @@ def summary_line(report: ScanReport) -> dict[str, Json]:
         "grid": None if report.grid is None else grid_words(report.grid),
         "centring": None if report.centring is None else report.centring.as_json(region=False),
         "engine": report.engine,
+        "engine_reason": report.engine_reason,
+        "verification": None if report.verification is None else report.verification.line(),
         "parameters": to_json(report.parameters),
         "versions": to_json(report.versions),
         "times": to_json(report.times),

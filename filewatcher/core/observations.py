@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -65,20 +67,27 @@ class DetectorRead:
     """What had to be assumed, in words, e.g. that the mask's file never came."""
 
 
+class StoredChunk(NamedTuple):
+    """Where the bytes of one image are. A bare tuple, for there are thousands a second."""
+
+    row: int
+    """Index along the dataset's first axis, from 0."""
+    offset: int
+    """Bytes from the start of the file."""
+    size: int
+    """Stored bytes."""
+    filter_mask: int
+    """Bit i set: filter i of the pipeline was skipped."""
+
+
 @dataclass(frozen=True, slots=True)
 class OnDisk:
     """Rows of one data file that are on disk now and had not been reported since the last restart."""
 
     file: int
     """Index into `FrameMap.files`."""
-    rows: NDArray[np.int64]
-    """Index along the dataset's first axis, shape (n,), any order."""
-    offsets: NDArray[np.int64]
-    """Bytes from the start of the file, shape (n,)."""
-    sizes: NDArray[np.int64]
-    """Stored bytes, shape (n,)."""
-    filter_masks: NDArray[np.uint32]
-    """Shape (n,)."""
+    chunks: Sequence[StoredChunk]
+    """One per row, in any order."""
     layout: ChunkLayout
     inode: int = 0
     """st_ino of the file that they are in: another file of its name would be another collection's."""

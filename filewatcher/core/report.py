@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from filewatcher.core.grid import Grid
     from filewatcher.core.gridinfo import Snapshot
     from filewatcher.core.observations import MasterFile
+    from filewatcher.core.verification import Verification
 
 ESTIMATED: frozenset[str] = frozenset(METRICS) - COUNTS - {"total_intensity"}
 """Metrics that are -1.0 where an image has too few spots to say; of all of them the lowest is the best."""
@@ -64,6 +65,10 @@ class ScanReport:
     """Seconds, and points in time as ISO 8601."""
     warnings: tuple[str, ...] = ()
     """What had to be assumed, in words."""
+    engine_reason: str = ""
+    """Why this engine, and whose rules it follows, in words."""
+    verification: Verification | None = None
+    """None = nothing was compared with real DIALS."""
     centring: Centring | None = None
     """Where the crystal is; None without a grid."""
     angles: NDArray[np.float64] | None = None

@@ -33,6 +33,12 @@ class Order:
     engine: str
     """Resolved."""
     channel: str | None = None
+    verify: int = 0
+    """Real DIALS analyses frames 0, N, 2N, ... too; 0 = none."""
+
+    def job(self, name: str, detector: Detector) -> Job:
+        """Return what workers are told, once the detector is known; `name`: that of the run."""
+        return Job(name, detector, self.parameters, self.engine, self.verify)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +85,8 @@ class Job:
     """Every analysis parameter, resolved; JSON values."""
     engine: str
     """``native`` or ``dials``."""
+    verify: int = 0
+    """As in `Order`."""
 
 
 @dataclass(frozen=True, slots=True)

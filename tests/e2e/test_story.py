@@ -16,7 +16,8 @@ from filewatcher.core.scanwatch import ScanWatch
 from filewatcher.edges.dask_pool import DaskPool
 from filewatcher.edges.swmr import SwmrObserver
 from filewatcher.testing.detector import Simulation, run
-from spotfinding.parameters import Parameters, resolve_parameters
+from spotfinding.engines import resolve
+from spotfinding.parameters import Parameters
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,7 +56,7 @@ async def story(master: Path) -> None:
     pool = DaskPool(1, Limits())
     try:
         await pool.start()
-        parameters = resolve_parameters(Parameters(), "dials").as_json()
+        parameters = resolve("dials", Parameters()).parameters.as_json()
         await pool.arm(Job("story", detector.detector, parameters, "dials"))
         for batch in batcher.next(pool.places, time.monotonic()):
             pool.submit("story", batch)

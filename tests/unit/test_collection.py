@@ -16,7 +16,7 @@ from filewatcher.core.detector import Detector
 from filewatcher.core.framemap import DataFile, FrameMap
 from filewatcher.core.joining import one_series, side_by_side, together
 from filewatcher.core.messages import ChunkLayout, FrameReady, FrameResult, State, Statistics
-from filewatcher.core.observations import Described, DetectorRead, MasterBlocked, MasterFile, OnDisk
+from filewatcher.core.observations import Described, DetectorRead, MasterBlocked, MasterFile, OnDisk, StoredChunk
 from filewatcher.core.run import Order
 from filewatcher.core.scanwatch import ScanWatch, TimeOuts
 from filewatcher.core.selection import Selection
@@ -46,8 +46,7 @@ def pair(first: int = 6, second: int = 4, per_file: int = 5) -> list[Described]:
 
 
 def on_disk(file: int, rows: Sequence[int]) -> OnDisk:
-    index = np.array(rows, dtype=np.int64)
-    return OnDisk(file, index, 100 * index, np.full(len(rows), 90), np.zeros(len(rows), np.uint32), LAYOUT)
+    return OnDisk(file, [StoredChunk(row, 100 * row, 90, 0) for row in rows], LAYOUT)
 
 
 @given(st.integers(1, 9), st.integers(1, 9), st.integers(5, 9))

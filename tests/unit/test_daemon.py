@@ -32,6 +32,7 @@ from filewatcher.core.observations import (
     MasterBlocked,
     MasterFile,
     OnDisk,
+    StoredChunk,
     Superseded,
     Writer,
     Writers,
@@ -61,8 +62,7 @@ def described(frames: int) -> Described:
 
 
 def on_disk(rows: Sequence[int], layout: ChunkLayout = LAYOUT) -> OnDisk:
-    index = np.array(rows, dtype=np.int64)
-    return OnDisk(0, index, 100 * index, np.full(len(rows), 90), np.zeros(len(rows), np.uint32), layout)
+    return OnDisk(0, [StoredChunk(row, 100 * row, 90, 0) for row in rows], layout)
 
 
 def found(frame: FrameReady, attempts: int) -> FrameResult:

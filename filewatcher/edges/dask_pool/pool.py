@@ -18,7 +18,7 @@ from distributed.client import FutureCancelledError
 from distributed.scheduler import KilledWorker
 
 from filewatcher.core.batching import BatchEnded, BatchLost, Unreadable
-from filewatcher.core.messages import FrameFailed, FrameResult, Statistics
+from filewatcher.core.messages import Disagreement, FrameFailed, FrameResult, Statistics
 from filewatcher.edges.dask_pool import worker
 from filewatcher.errors import Broken, Unreachable
 from spotfinding.chunks import Layout, unsupported
@@ -79,6 +79,7 @@ class DaskPool:
         self._cluster: LocalCluster | None = None
         self._client: Client | None = None
         self._starting: asyncio.Task[None] | None = None
+        self._verify: dict[str, int] = {}
         self._sequence = itertools.count()
         self._order = itertools.count()
         self._batches_out = 0
@@ -127,7 +128,15 @@ class DaskPool:
         """Give every worker, also those to come, what the collection needs, and warm them up."""
         assert self._client is not None
         assert self._cluster is not None
-        plugin = worker.ArmJob(job.name, asdict(job.detector), dict(job.parameters), job.engine, self._analysis)
+        self._verify[job.name] = job.verify
+        plugin = worker.ArmJob(
+            job.name,
+            asdict(job.detector),
+            dict(job.parameters),
+            job.engine,
+            self._analysis,
+            judged=job.verify > 0,
+        )
         await self._client.register_plugin(plugin)
         addresses = [w.worker_address for w in self._cluster.workers.values()]
         warm = [self._task(worker.warm_up, job.name, workers=[address]) for address in addresses]
@@ -145,7 +154,9 @@ class DaskPool:
     def submit(self, job: str, batch: Batch) -> None:
         """Hand out a batch; it comes back by `ended`."""
         places = [(f.path, f.offset, f.size, f.filter_mask) for f in batch.frames]
-        future = self._task(worker.analyse, job, _plain(batch.frames[0].layout), places, self._frame_timeout)
+        every = self._verify[job]
+        judged = [i for i, f in enumerate(batch.frames) if f.frame % every == 0] if every else []
+        future = self._task(worker.analyse, job, _plain(batch.frames[0].layout), places, judged, self._frame_timeout)
         task = asyncio.create_task(self._collect(future, batch, next(self._order)))
         self._batches_out += 1
         self._collecting.add(task)
@@ -216,9 +227,14 @@ def _plain(layout: ChunkLayout) -> tuple[Any, ...]:
 
 def _outcome(frame: FrameReady, attempts: int, answer: worker.Answer) -> FrameResult | FrameFailed | Unreadable:
     match answer:
-        case ("done", (engine, *numbers)):
-            return FrameResult(frame.scan, frame.frame, Statistics(*numbers), engine, attempts)
+        case ("done", (engine, *numbers), *verdict):
+            statistics = Statistics(*numbers)
+            return FrameResult(frame.scan, frame.frame, statistics, engine, attempts, _verified(verdict))
         case ("unreadable", reason):
             return Unreadable(frame, reason)
-        case (_, reason):
-            return FrameFailed(frame.scan, frame.frame, reason, attempts)
+        case (_, reason, *verdict):
+            return FrameFailed(frame.scan, frame.frame, reason, attempts, _verified(verdict))
+
+
+def _verified(verdict: list[worker.Verdict]) -> tuple[Disagreement, ...] | None:
+    return tuple(Disagreement(*difference) for difference in verdict[0]) if verdict else None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import astuple
 from functools import cache
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -23,26 +22,38 @@ if TYPE_CHECKING:
 
     from distributed import Worker
 
-    from spotfinding.analysis import Analysis
+    from spotfinding.analysis import Analysis, Record
+    from spotfinding.judge import Difference, Judge
 
 Place: TypeAlias = tuple[str, int, int, int]
 """Path, offset in bytes, size in bytes, filter mask."""
-Answer: TypeAlias = tuple[str, Any]
-"""``("done", (engine, *numbers))``, ``("failed", reason)`` or ``("unreadable", reason)``."""
+Verdict: TypeAlias = "tuple[Difference, ...]"
+"""Where DIALS says otherwise."""
+Answer: TypeAlias = tuple[str, Any] | tuple[str, Any, Verdict]
+"""``("done", (engine, *numbers))``, ``("failed", reason)`` or ``("unreadable", reason)``; then what DIALS said,
+if it was asked."""
 
 _jobs: dict[str, ArmJob] = {}
 _analyses: dict[str, Analysis] = {}
+_judges: dict[str, Judge] = {}
 
 
 class ArmJob(WorkerPlugin):
     """Tells a worker, also one that joins later, what a collection needs; built on first use, then kept."""
 
     def __init__(
-        self, job: str, detector: Mapping[str, Any], parameters: Mapping[str, Any], engine: str, analysis: str
+        self,
+        job: str,
+        detector: Mapping[str, Any],
+        parameters: Mapping[str, Any],
+        engine: str,
+        analysis: str,
+        *,
+        judged: bool,
     ) -> None:
         self.name = f"filewatcher-{job}"
         self.job, self.detector, self.parameters, self.engine = job, detector, parameters, engine
-        self.analysis = analysis
+        self.analysis, self.judged = analysis, judged
 
     def setup(self, worker: Worker) -> None:  # noqa: ARG002  Dask's signature
         """Remember the job; the engine is built by the first task, off the worker's event loop."""
@@ -54,31 +65,46 @@ class ArmJob(WorkerPlugin):
         """Forget the job."""
         _jobs.pop(self.job, None)
         _analyses.pop(self.job, None)
+        _judges.pop(self.job, None)
 
     def build(self) -> Analysis:
         """Build mask, models and threshold objects."""
         analysis: type[Analysis] = resolve_name(self.analysis)
         return analysis(Detector(**self.detector), Parameters.from_json(self.parameters), self.engine)
 
+    def build_judge(self) -> Judge:
+        """Build real DIALS beside it."""
+        from spotfinding.judge import Judge  # noqa: PLC0415  few runs are verified
+
+        return Judge(Detector(**self.detector), Parameters.from_json(self.parameters))
+
 
 def warm_up(job: str) -> None:
     """Build the engine and analyse a blank image, so that the first frame is as fast as the others."""
     _analysis(job).warm_up()
+    if _jobs[job].judged:
+        _judge(job)
 
 
-def analyse(job: str, layout: tuple[Any, ...], places: list[Place], limit: float) -> tuple[list[Answer], float]:
+def analyse(
+    job: str, layout: tuple[Any, ...], places: list[Place], judged: list[int], limit: float
+) -> tuple[list[Answer], float]:
     """Analyse the frames of one batch; returns an answer per frame and the seconds that it took.
 
     A frame that fails does not take the others along; one that takes longer than `limit` seconds ends the process.
+    `judged`: which of the frames DIALS is to analyse too.
     """
     start = time.perf_counter()
     analysis = _analysis(job)
     stored = Layout(*layout)
-    answers = []
+    answers: list[Answer] = []
     with Watchdog(limit) as watchdog:
-        for place in places:
+        for i, place in enumerate(places):
             watchdog.feed()
-            answers.append(_answer(analysis, Chunk(*place), stored))
+            if i in judged:
+                answers.append(_judged_answer(analysis, _judge(job), Chunk(*place), stored))
+            else:
+                answers.append(_answer(analysis, Chunk(*place), stored))
     return answers, time.perf_counter() - start
 
 
@@ -86,6 +112,12 @@ def _analysis(job: str) -> Analysis:
     if job not in _analyses:
         _analyses[job] = _jobs[job].build()
     return _analyses[job]
+
+
+def _judge(job: str) -> Judge:
+    if job not in _judges:
+        _judges[job] = _jobs[job].build_judge()
+    return _judges[job]
 
 
 @cache
@@ -100,10 +132,27 @@ def _patience(folder: str) -> float:
 def _answer(analysis: Analysis, chunk: Chunk, layout: Layout) -> Answer:
     try:
         record = analysis(chunk, layout, _patience(chunk.path.rpartition("/")[0]))
-        return "done", (analysis.engine_name, *astuple(record))
+        return "done", (analysis.engine_name, *record.numbers())
     except NotReadable as error:
         return "unreadable", str(error)
     except AnalysisError as error:
         return "failed", str(error)
     except Exception as error:  # noqa: BLE001  the boundary of a frame: whatever it is, the batch goes on
         return "failed", f"{type(error).__name__}: {error}"
+
+
+def _judged_answer(analysis: Analysis, judge: Judge, chunk: Chunk, layout: Layout) -> Answer:
+    """As without a judge, who is not asked about bytes that make no image."""
+    answer = _answer(analysis, chunk, layout)
+    state, what = answer[:2]
+    try:
+        pixels = analysis.pixels(chunk, layout)
+    except AnalysisError:
+        return answer
+    return answer if state == "unreadable" else (state, what, judge.differences(pixels, _record(state, what)))
+
+
+def _record(state: str, what: Any) -> Record | AnalysisError:
+    from spotfinding.analysis import Record  # noqa: PLC0415  few runs are verified
+
+    return Record(*what[1:]) if state == "done" else AnalysisError(what)

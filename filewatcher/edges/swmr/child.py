@@ -64,7 +64,7 @@ class _Watch:
         self._parent = parent
         self._packer, self._orders = Packer(), Receiver()
         self._spoke = time.monotonic()
-        self._folders = {os.path.dirname(master) for master in request.masters}  # noqa: PTH120  of strings that stay some
+        self._folders = {os.path.dirname(master) for master in request.masters}  # noqa: PTH120  strings that stay
         self._reader: MasterReader = MasterReader(request, seen, self._alive)
 
     def run(self) -> None:
