@@ -28,7 +28,7 @@ def simulation(folder: Path, **changes: object) -> Simulation:
 async def until(observer: SwmrObserver, rows: int) -> list[Observation]:
     """What is said until so many rows of data files are reported."""
     news: list[Observation] = []
-    while sum(len(item.rows) for item in news if isinstance(item, OnDisk)) < rows:
+    while sum(len(item.chunks) for item in news if isinstance(item, OnDisk)) < rows:
         news += await observer.observe()
     return news
 
@@ -47,14 +47,13 @@ def test_each_row_is_read_once_for_both(tmp_path: Path, wait: bool) -> None:
         assert first.frame_map.files == second.frame_map.files
         # image 1 of the second grid is image 31 of the arming: row 10 of the second file
         assert (second.frame_map.file[0], second.frame_map.row[0]) == (1, 10)
-        rows = [item for item in news if isinstance(item, OnDisk)]
-        seen = Counter((item.file, int(row)) for item in rows for row in item.rows)
+        seen = Counter((item.file, chunk.row) for item in news if isinstance(item, OnDisk) for chunk in item.chunks)
         assert set(seen.values()) == {1}
         owned = [
             (scan, frame)
-            for item in rows
+            for file, row in seen
             for scan, one in enumerate((first, second))
-            for frame in one.frame_map.frames_at(item.file, item.rows)[1].tolist()
+            for frame in one.frame_map.frames_of(file, row)
         ]
         assert sorted(owned) == [*((0, n) for n in range(30)), *((1, n) for n in range(18))]
 
@@ -94,7 +93,7 @@ def test_positions_are_those_of_each_grid(tmp_path: Path) -> None:
 
 
 def test_masters_of_different_collections_are_refused(tmp_path: Path) -> None:
-    masters = []
+    masters: list[Path] = []
     for name in ("one", "two"):
         sim = simulation(tmp_path, name=name, second=None)
         run(sim)
