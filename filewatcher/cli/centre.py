@@ -71,4 +71,5 @@ def _stored(path: Path, metric: str) -> StoredScans:
     content, name = read_input(path)
     if not content.startswith(SIGNATURE):
         return parse_scans(content, metric, name)
-    return StoredScans(tuple(picture_of(report, metric) for report in read_results(content, name)))
+    reports = read_results(content, name)
+    return StoredScans(tuple(picture_of(report, metric) for report in reports), reports[0].snapshot)

@@ -14,6 +14,7 @@ from filewatcher.cli.effort import effort_sentence, effort_times
 from filewatcher.cli.gridding import checked_words, choose_gridinfo
 from filewatcher.cli.listeners import JsonLines, Listeners, Stopwatch, Words
 from filewatcher.cli.notifying import Notifier
+from filewatcher.cli.told import told_2d
 from filewatcher.config import read_settings
 from filewatcher.core.batching import Limits
 from filewatcher.core.centring import Centring, Centring3D
@@ -102,6 +103,7 @@ async def collect(wishes: Wishes) -> int:
         house.push_async_callback(notifier.close, words)
         house.callback(words.stop)
         finished = await loop.run()
+        words.stop()
         took = effort_times(observer.effort, budget) if wishes.wait else {}
         code = desk.file(finished, stopwatch.times | took)
         if wishes.wait:
@@ -250,6 +252,8 @@ class Desk:
                 row, column = report.grid.cell(frame)
                 where = f", row {row + 1} of {report.grid.rows}, column {column + 1} of {report.grid.columns}"
             self._words.say(f"most spots: {spots} on image {frame + 1}{where}")
+        if report.centring is not None:
+            self._words.say(" ".join(next(told_2d(report.centring)).split()))
 
 
 def _angles(scan: FinishedScan) -> NDArray[np.float64] | None:

@@ -29,17 +29,14 @@ class Notifier:
 
     def __init__(self, wishes: Wishes, engine: str) -> None:
         self._engine = engine
-        self._gda: list[GdaLines] = []
-        self._http: list[HttpLines] = []
         dcids = _ids(wishes)
-        for url in wishes.notify:
-            if url.startswith("udp:"):
-                self._gda.append(GdaLines(*_host_and_port(url), dcids))
-        # these have threads, which nobody would end if a later word were refused
-        for url in wishes.notify:
-            if not url.startswith("udp:"):
-                HttpLines.check(url)
-        self._http = [HttpLines(url) for url in wishes.notify if not url.startswith("udp:")]
+        to_gda = [url for url in wishes.notify if url.startswith("udp:")]
+        others = [url for url in wishes.notify if not url.startswith("udp:")]
+        for url in others:
+            HttpLines.check(url)
+        self._gda = [GdaLines(*_host_and_port(url), dcids) for url in to_gda]
+        # last: they have threads, which nobody would end if a word were refused
+        self._http = [HttpLines(url) for url in others]
 
     def described(self, described: Sequence[Described], run: Run, recorded: int) -> None:
         """Nothing: there is a line when a frame has ended."""

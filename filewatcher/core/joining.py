@@ -127,12 +127,12 @@ def together(maps: Sequence[FrameMap]) -> FrameMap:
 def one_series(first: FrameMap, other: FrameMap) -> bool:
     """Whether two maps are over one set of data files: they share one, or their names differ in a running number.
 
-    Grids that end where a data file ends share none: ``xtal_1_000001.h5`` and ``xtal_1_000002.h5`` are one series.
+    Grids that end where a data file ends share none: ``xtal_1_000001.h5`` and ``xtal_1_000002.h5`` are one series. So
+    is what names no file yet.
     """
-    return (
-        bool({file.path for file in first.files} & {file.path for file in other.files})
-        or len({re.sub(r"\d+(\.\w+)?$", r"\1", file.path) for file in (*first.files, *other.files)}) == 1
-    )
+    shared = {file.path for file in first.files} & {file.path for file in other.files}
+    series = {re.sub(r"\d+(\.\w+)?$", r"\1", file.path) for file in (*first.files, *other.files)}
+    return bool(shared) or len(series) <= 1
 
 
 def rename(old: FrameMap, files: Sequence[DataFile]) -> FrameMap:

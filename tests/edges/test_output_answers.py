@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 from matplotlib import colormaps, image
 
-from filewatcher.core.centring import centre_pair
+from filewatcher.core.centring import centre, centre_pair
 from filewatcher.core.grid import Grid
 from filewatcher.core.gridinfo import GridInfo
+from filewatcher.core.lines import summary_line
 from filewatcher.core.messages import METRICS, State
 from filewatcher.core.observations import MasterFile
 from filewatcher.core.picture import picture_of
 from filewatcher.core.report import ScanReport
 from filewatcher.edges.output import write_all
 from filewatcher.edges.output.cells import LARGEST, SIDE, STROKE, cells_of, write_cells
+from filewatcher.edges.output.stored import read_results
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -76,6 +79,17 @@ def test_gda_reads_what_production_wrote(tmp_path: Path) -> None:
     }
     answer = json.loads((tmp_path / "Dials5AResults.json").read_text())
     assert (answer["best_image"], answer["reflections_in_best_image"], answer["total_count"]) == (18, 249, 2930.0)
+
+
+def test_stored_results_give_the_same_answer_again(tmp_path: Path) -> None:
+    info = GridInfo.parse(ROW)
+    report = report_of(info.grid, [float(n) for n in COUNTS], snapshot=info.snapshot)
+    report = replace(report, centring=centre(picture_of(report, "n_spots_total"), snapshot=info.snapshot))
+    write_all(tmp_path, report)
+    (again,) = read_results((tmp_path / "results.h5").read_bytes(), "results.h5")
+    assert again.snapshot == info.snapshot
+    assert summary_line(again)["centring"] == summary_line(report)["centring"]
+    assert json.loads((tmp_path / "summary.json").read_text())["centring"]["centre_x"] is not None
 
 
 def test_gda_is_told_when_nothing_diffracts(tmp_path: Path) -> None:

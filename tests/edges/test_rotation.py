@@ -14,6 +14,7 @@ from filewatcher.core.observations import Described, MasterFile
 from filewatcher.core.report import ESTIMATED, ScanReport
 from filewatcher.edges.output.h5 import write_results
 from filewatcher.edges.output.spots import draw_spots, write_spots
+from filewatcher.edges.output.stored import read_results
 from filewatcher.edges.swmr import SwmrObserver
 from filewatcher.testing.detector import Simulation, write_master
 
@@ -92,6 +93,9 @@ def test_results_open_with_a_curve_over_the_angle(tmp_path: Path) -> None:
         for name in (plot.attrs["signal"], *plot.attrs["auxiliary_signals"], "file-number"):
             assert plot[name].shape == plot["omega"].shape
         assert {"estimated_d_min", "total_intensity"} <= set(plot.attrs["auxiliary_signals"])
+    (again,) = read_results((tmp_path / "results.h5").read_bytes(), "results.h5")
+    assert again.angles is not None
+    assert again.angles.tolist() == (-20.0 + 0.5 * frames).tolist()
 
 
 def test_the_picture_has_an_axis_of_degrees(tmp_path: Path) -> None:

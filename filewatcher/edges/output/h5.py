@@ -158,6 +158,9 @@ def _write_grid(scan: Any, report: ScanReport, grid: Grid) -> None:
             group[name].attrs["units"] = "mm"
     for name in ("orientation", "snaked", "start"):
         group.attrs[name] = getattr(grid, name)
+    if report.snapshot is not None:
+        group.attrs["snapshot_offset"] = report.snapshot.offset
+        group.attrs["microns_per_pixel"] = report.snapshot.microns_per_pixel
     # the axes alone do not tell the step of a single row or column
     for name, pair in (("step_mm", grid.step), ("origin_mm", grid.origin)):
         if pair is not None:

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import h5py
 
+from filewatcher.core.answers import METRIC
+from filewatcher.core.centring import centre
 from filewatcher.core.grid import Grid
+from filewatcher.core.gridinfo import Snapshot
 from filewatcher.core.messages import METRICS
 from filewatcher.core.observations import MasterFile
+from filewatcher.core.picture import picture_of
 from filewatcher.core.report import ScanReport
 from filewatcher.errors import Refused
 
@@ -56,7 +61,7 @@ def _report(scan: Any, number: int, row: int, process: Mapping[str, Any]) -> Sca
     frames, masters = scan["frames"], process["masters"]
     states: NDArray[np.uint8] = frames["state"][()]
     words = [_word(error) for error in frames["error"][()]]
-    return ScanReport(
+    report = ScanReport(
         collection=process["collection"],
         scan=number,
         master=MasterFile(_word(masters["path"][row]), 0, 0, int(masters["size"][row]), int(masters["mtime"][row])),
@@ -71,7 +76,17 @@ def _report(scan: Any, number: int, row: int, process: Mapping[str, Any]) -> Sca
         parameters=process["parameters"],
         versions=process["versions"],
         times=process["times"],
+        angles=scan["plot/omega"][()] if "plot/omega" in scan else None,
+        snapshot=_snapshot(scan["grid"].attrs) if "grid" in scan else None,
     )
+    if report.grid is None:
+        return report
+    return replace(report, centring=centre(picture_of(report, METRIC), snapshot=report.snapshot))
+
+
+def _snapshot(attributes: Any) -> Snapshot | None:
+    offset, scale = _pair(attributes.get("snapshot_offset")), _pair(attributes.get("microns_per_pixel"))
+    return None if offset is None or scale is None else Snapshot(offset, scale)
 
 
 def _grid(group: Any) -> Grid:
