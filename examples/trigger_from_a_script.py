@@ -16,6 +16,9 @@ def main(master: str, *options: str) -> int:
             found = json.loads(line)
             if found["type"] == "summary":
                 print(f"{found['done']} of {found['expected']} frames analysed")
+            elif found["type"] == "centring":
+                if found["final"]:
+                    print(f"the crystal is at {found['centring'].get('centre_of_mass')}, in cells")
             elif found["state"] != "done":
                 print(f"image {found['file-number']} is {found['state']}: {found['error']}")
             elif found["n_spots_total"] >= ENOUGH_SPOTS:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import h5py
 import numpy as np
@@ -41,7 +41,10 @@ def test_a_live_grid_scan_equals_its_reprocessing_also_after_a_kill(
 
     # the first results are told while most of the collection is still to come; then the lights go out
     assert killed.stdout is not None
-    first = [json.loads(killed.stdout.readline()) for _ in range(8)]
+    first: list[dict[str, Any]] = []
+    while len(first) < 8:
+        line = json.loads(killed.stdout.readline())
+        first += [line] if line["type"] == "frame" else []
     os.killpg(killed.pid, signal.SIGKILL)
     killed.communicate()
     other_shell.running.remove(killed)
