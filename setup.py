@@ -16,7 +16,14 @@ setup(
             include_dirs=[pybind11.get_include()],
             language="c++",
             # No contraction to fused multiply-add, which rounds once where DIALS rounds twice.
-            extra_compile_args=["-std=c++17", "-O3", "-ffp-contract=off", "-fno-math-errno", "-fvisibility=hidden"],
+            extra_compile_args=[
+                "-std=c++17",
+                "-O3",
+                "-ffp-contract=off",
+                "-fno-math-errno",
+                "-fvisibility=hidden",
+                "-Wno-psabi",
+            ],
         )
     ]
 )
