@@ -4,7 +4,7 @@ PYTHON ?= /usr/bin/python3
 SECONDS ?= 3600
 RUN = .venv/bin/
 
-.PHONY: env demo test lint acceptance bench soak clean
+.PHONY: env demo test lint sanitize acceptance bench soak clean
 env: .venv/.ready
 .venv/.ready: setup.cfg setup.py pyproject.toml tools/make-env $(wildcard spotfinding/*/*.cpp spotfinding/*/*.h)
 	tools/make-env $(PYTHON)
@@ -17,6 +17,9 @@ test: env lint
 
 lint: env
 	$(RUN)ruff check . && $(RUN)ruff format --check . && $(RUN)lint-imports && $(RUN)mypy
+
+sanitize: env
+	tools/sanitize
 
 acceptance: env
 	$(RUN)python benchmarks/acceptance.py

@@ -23,6 +23,6 @@ setup(
     ext_modules=[
         compiled("spotfinding.bitshuffle._blocks"),
         # No contraction to fused multiply-add, which rounds once where DIALS rounds twice.
-        compiled("spotfinding.native._kernel", "-ffp-contract=off", "-fno-math-errno"),
+        compiled("spotfinding.native._kernel", "-ffp-contract=off", "-fno-math-errno", "-Wno-psabi"),
     ]
 )

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from numpy.random import Generator
     from numpy.typing import NDArray
 
+    from spotfinding.native import NativeSpotFinder
+    from spotfinding.reference import ReferenceSpotFinder
     from spotfinding.spots import SpotFinder, Spots
 
 DTYPES = ("u1", "u2", "u2", "u4", "i2", "i4", "f4", ">u2", ">f4")
@@ -36,6 +38,9 @@ class Case:
 
     def find(self, finder: SpotFinder) -> Spots:
         return finder.find(self.pixels, self.low, self.high, self.gain)
+
+    def strong_pixels(self, finder: ReferenceSpotFinder | NativeSpotFinder) -> NDArray[np.bool_]:
+        return finder.strong_pixels(self.pixels, self.low, self.high, self.gain)
 
     def __repr__(self) -> str:
         """What a failed test shows."""

@@ -1,93 +1,11 @@
-// The functions of rows.h in vectors of SPOTFINDING_LANES pixels, in the namespace SPOTFINDING_ISA. Included once per
-// instruction set, behind a pragma that names it; so nothing here may be a function that other files share.
-//
-// GCC's vector types do most; SPOTFINDING_INTRINSICS (256, 512; 0 = none, by loops) chooses the rest.
+// The functions of rows.h in vectors, in the namespace SPOTFINDING_ISA. Included once per instruction set, behind a
+// pragma that names it; so nothing here may be a function that other files share.
+
+#include "vectors.h"
 
 namespace spotfinding {
 namespace SPOTFINDING_ISA {
 namespace {
-
-constexpr int kLanes = SPOTFINDING_LANES, kHalf = kLanes / 2;
-typedef uint8_t U8 __attribute__((vector_size(kLanes)));
-typedef uint16_t U16 __attribute__((vector_size(2 * kLanes)));
-typedef int16_t I16 __attribute__((vector_size(2 * kLanes)));
-typedef uint32_t U32 __attribute__((vector_size(4 * kHalf)));
-typedef int32_t I32 __attribute__((vector_size(4 * kHalf)));
-typedef float F32 __attribute__((vector_size(4 * kHalf)));
-
-#define SPOTFINDING_INLINE inline __attribute__((always_inline))
-
-template <typename V>
-SPOTFINDING_INLINE V load(const void* from) {
-    V v;
-    __builtin_memcpy(&v, from, sizeof v);
-    return v;
-}
-
-template <typename V>
-SPOTFINDING_INLINE void store(void* to, V v) {
-    __builtin_memcpy(to, &v, sizeof v);
-}
-
-/// a * a + b * b of two vectors, for the lanes that the unpack instructions put into the lower (higher) half; values
-/// are below 2^15.
-template <bool kHigh>
-SPOTFINDING_INLINE I32 half_products(U16 a, U16 b) {
-#if SPOTFINDING_INTRINSICS == 512
-    const __m512i pairs = kHigh ? _mm512_unpackhi_epi16(__m512i(a), __m512i(b)) : _mm512_unpacklo_epi16(__m512i(a), __m512i(b));
-    return I32(_mm512_madd_epi16(pairs, pairs));
-#elif SPOTFINDING_INTRINSICS == 256
-    const __m256i pairs = kHigh ? _mm256_unpackhi_epi16(__m256i(a), __m256i(b)) : _mm256_unpacklo_epi16(__m256i(a), __m256i(b));
-    return I32(_mm256_madd_epi16(pairs, pairs));
-#else
-    I32 sum;
-    for (int i = 0; i < kHalf; ++i) {
-        const int lane = i / 4 * 8 + i % 4 + (kHigh ? 4 : 0);
-        sum[i] = int32_t(a[lane]) * a[lane] + int32_t(b[lane]) * b[lane];
-    }
-    return sum;
-#endif
-}
-
-/// Two vectors of numbers below 2^16 in one.
-SPOTFINDING_INLINE U16 narrow(U32 a, U32 b) {
-#if SPOTFINDING_INTRINSICS == 512
-    const __m512i low = _mm512_castsi256_si512(_mm512_cvtepi32_epi16(__m512i(a)));
-    return U16(_mm512_inserti64x4(low, _mm512_cvtepi32_epi16(__m512i(b)), 1));
-#elif SPOTFINDING_INTRINSICS == 256
-    return U16(_mm256_permute4x64_epi64(_mm256_packus_epi32(__m256i(a), __m256i(b)), 0xD8));
-#else
-    U16 both;
-    for (int i = 0; i < kHalf; ++i) both[i] = uint16_t(a[i]), both[i + kHalf] = uint16_t(b[i]);
-    return both;
-#endif
-}
-
-template <typename V>
-SPOTFINDING_INLINE V smaller(V a, V b) {
-    return a < b ? a : b;
-}
-
-template <typename V>
-SPOTFINDING_INLINE V larger(V a, V b) {
-    return a > b ? a : b;
-}
-
-template <typename V>
-SPOTFINDING_INLINE bool any(V v) {
-    uint64_t words[sizeof(V) / 8], all = 0;
-    store(words, v);
-    for (const uint64_t word : words) all |= word;
-    return all != 0;
-}
-
-/// Half of a vector, as 32-bit numbers.
-SPOTFINDING_INLINE I32 load_half(U16 v, int half) {
-    typedef uint16_t Half __attribute__((vector_size(2 * kHalf)));
-    uint16_t lanes[kLanes];
-    store(lanes, v);
-    return __builtin_convertvector(load<Half>(lanes + half * kHalf), I32);
-}
 
 /// Pixels, cut to 65535, and which of them are within the limits (all bits set).
 struct Pixels {
@@ -104,12 +22,13 @@ SPOTFINDING_INLINE U16 load_counts(const uint32_t* from) {
 template <typename T>
 SPOTFINDING_INLINE Pixels load_pixels(const Band<T>& band, const T* from) {
     const U16 v = load_counts(from);
-    return {v, U16(U16(v - band.low) <= U16{} + band.span)};
+    return {v, U16(U16(v - splat(band.low)) <= splat(band.span))};
 }
 
 SPOTFINDING_INLINE Pixels load_pixels(const Band<uint32_t>& band, const uint32_t* from) {
     const U32 a = load<U32>(from), b = load<U32>(from + kHalf), most = U32{} + 65535;
-    const U32 ok_a = U32(U32(a - band.low) <= U32{} + band.span), ok_b = U32(U32(b - band.low) <= U32{} + band.span);
+    const uint32_t span = band.span;
+    const U32 ok_a = U32(U32(a - band.low) <= U32{} + span), ok_b = U32(U32(b - band.low) <= U32{} + span);
     return {narrow(smaller(a, most), smaller(b, most)), narrow(ok_a & most, ok_b & most)};
 }
 
@@ -127,19 +46,19 @@ constexpr uint64_t kAllLanes = (uint64_t(1) << kLanes) - 1;
 SPOTFINDING_INLINE U16 spread_bits(uint32_t bits) {
     U16 low{}, high{};
     for (int i = 0; i < kLanes; ++i) (i < 16 ? low : high)[i] = uint16_t(1 << i % 16);
-    const U16 set = ((U16{} + uint16_t(bits)) & low) | ((U16{} + uint16_t(bits >> 16)) & high);
+    const U16 set = (splat(uint16_t(bits)) & low) | (splat(uint16_t(bits >> 16)) & high);
     return U16(set == (low | high));
 }
 
 /// Sums of kLanes columns; `low` and `high` as `half_products` gives them.
-SPOTFINDING_INLINE void store_sums(ColumnSums sums, int column, U16 x, I32 low, I32 high, U16 valid) {
-    I32 first, second;  // lanes of low, then high: undoes the order of the unpack instructions
+SPOTFINDING_INLINE void store_sums(ColumnSums sums, int column, U16 x, U32 low, U32 high, U16 valid) {
+    U32 first, second;  // lanes of low, then high: undoes the order of the unpack instructions
     for (int i = 0; i < kHalf; ++i) {
-        const int lane = i / 8 * 4 + i % 4 + (i % 8 < 4 ? 0 : kHalf);
+        const uint32_t lane = i / 8 * 4 + i % 4 + (i % 8 < 4 ? 0 : kHalf);
         first[i] = lane, second[i] = lane + kHalf / 2;
     }
-    store(sums.y + column, I32(__builtin_shuffle(low, high, first)));
-    store(sums.y + column + kHalf, I32(__builtin_shuffle(low, high, second)));
+    store(sums.y + column, U32(__builtin_shuffle(low, high, first)));
+    store(sums.y + column + kHalf, U32(__builtin_shuffle(low, high, second)));
     store(sums.x + column, load_half(x, 0));
     store(sums.x + column + kHalf, load_half(x, 1));
     store(sums.valid + column, valid);
@@ -149,18 +68,19 @@ SPOTFINDING_INLINE void store_sums(ColumnSums sums, int column, U16 x, I32 low, 
 template <typename T>
 SPOTFINDING_INLINE bool add_up_plain(const Band<T>& band, int column, uint16_t most, ColumnSums sums) {
     U16 x{}, largest{};
-    I32 low{}, high{};
+    U32 low{}, high{};
+    const U16 above = splat(uint16_t(band.low));
     const T* from = band.row(0) + column;
     for (int j = 0; j < band.count; j += 2, from += 2 * size_t(band.width)) {
         const U16 a = load_counts(from), b = j + 1 < band.count ? load_counts(from + band.width) : U16{};
         x += a + b;
-        largest = larger(largest, U16(a - uint16_t(band.low)));
-        if (j + 1 < band.count) largest = larger(largest, U16(b - uint16_t(band.low)));
+        largest = larger(largest, U16(a - above));
+        if (j + 1 < band.count) largest = larger(largest, U16(b - above));
         low += half_products<false>(a, b);
         high += half_products<true>(a, b);
     }
-    if (any(U16(largest > most))) return false;
-    store_sums(sums, column, x, low, high, U16{} + uint16_t(band.count));
+    if (any(U16(largest > splat(most)))) return false;
+    store_sums(sums, column, x, low, high, splat(uint16_t(band.count)));
     return true;
 }
 
@@ -168,7 +88,7 @@ SPOTFINDING_INLINE bool add_up_plain(const Band<T>& band, int column, uint16_t m
 template <typename T>
 SPOTFINDING_INLINE void add_up(const Band<T>& band, int column, ColumnSums sums, Bright& bright) {
     U16 x{}, valid{}, brightest{};
-    I32 low{}, high{};
+    U32 low{}, high{};
     const int words = (band.width + 63) / 64;
     for (int j = 0; j < band.count; j += 2) {
         U16 pair[2]{};
@@ -184,7 +104,7 @@ SPOTFINDING_INLINE void add_up(const Band<T>& band, int column, ColumnSums sums,
         low += half_products<false>(pair[0], pair[1]);
         high += half_products<true>(pair[0], pair[1]);
     }
-    if (any(U16(brightest > uint16_t(band.brightest)))) {
+    if (any(U16(brightest > splat(uint16_t(band.brightest))))) {
         return scalar::sum_columns(band, column, column + kLanes - 1, sums, bright);
     }
     store_sums(sums, column, x, low, high, valid);
@@ -206,26 +126,13 @@ void sum_columns(const Band<T>& band, int first, int last, ColumnSums sums, Brig
         for (int i = 0; i < 64 && start + i <= last; i += kLanes) {
             const int column = start + i < end ? start + i : end;
             if (column == start + i && (all_out >> i & kAllLanes) == kAllLanes) {
-                store_sums(sums, column, U16{}, I32{}, I32{}, U16{});
+                store_sums(sums, column, U16{}, U32{}, U32{}, U16{});
             } else if (!plain || column != start + i || (any_out >> i & kAllLanes) != 0 ||
                        !add_up_plain(band, column, most, sums)) {
                 add_up(band, column, sums, bright);
             }
         }
     }
-}
-
-/// One bit per lane that is all ones.
-SPOTFINDING_INLINE uint32_t bits(I32 lanes) {
-#if SPOTFINDING_INTRINSICS == 512
-    return _mm512_movepi32_mask(__m512i(lanes));
-#elif SPOTFINDING_INTRINSICS == 256
-    return uint32_t(_mm256_movemask_ps(__m256(lanes)));
-#else
-    uint32_t all = 0;
-    for (int i = 0; i < kHalf; ++i) all |= (lanes[i] < 0 ? 1U : 0U) << i;
-    return all;
-#endif
 }
 
 /// Which of kLanes pixels are valid; beyond the last of a row, none.
@@ -275,10 +182,11 @@ SPOTFINDING_INLINE uint32_t exceeds(const Sides& a, const Sides& b, float factor
 
 /// Are there all pixels in all boxes around kLanes columns?
 SPOTFINDING_INLINE bool whole_boxes(const Screen& s, ColumnSums sums, int column) {
-    const U16 rows = U16{} + uint16_t(s.full / (2 * s.kernel_fast + 1));
-    U16 other = load<U16>(sums.valid + column - s.kernel_fast) ^ rows;
-    for (int i = column - s.kernel_fast + kLanes; i <= column + s.kernel_fast; i += kLanes) other |= load<U16>(sums.valid + i) ^ rows;
-    return !any(U16(other | (load<U16>(sums.valid + column + s.kernel_fast) ^ rows)));
+    const U16 rows = splat(uint16_t(s.full / (2 * s.kernel_fast + 1)));
+    const int first = column - s.kernel_fast, last = column + s.kernel_fast;
+    U16 other = load<U16>(sums.valid + last) ^ rows;
+    for (int i = first; i < last; i += kLanes) other |= load<U16>(sums.valid + i) ^ rows;
+    return !any(other);
 }
 
 /// The test for kLanes columns.
@@ -308,7 +216,8 @@ void screen(const Screen& s, ColumnSums sums, int first, int last, uint64_t* may
             const Answer answer = screen_lanes(s, sums, start + i);
             may |= uint64_t(answer.maybe) << i, sure |= uint64_t(answer.surely) << i;
         }
-        maybe[(start - first) / 64] = may & up_to(last - start), surely[(start - first) / 64] = sure & up_to(last - start);
+        maybe[(start - first) / 64] = may & up_to(last - start);
+        surely[(start - first) / 64] = sure & up_to(last - start);
     }
 }
 

@@ -88,7 +88,8 @@ void SpotList::measure(const StrongPixels& strong) {
 bool SpotList::wanted(const Spot& spot, size_t which) const {
     if (spot.n_pixels < p_.min_spot_size || spot.n_pixels > p_.max_spot_size) return false;
     if (std::isinf(p_.max_separation)) return true;
-    const double dx = place_[which] % uint32_t(width_) + 0.5 - spot.x, dy = place_[which] / uint32_t(width_) + 0.5 - spot.y;
+    const uint32_t x = place_[which] % uint32_t(width_), y = place_[which] / uint32_t(width_);
+    const double dx = x + 0.5 - spot.x, dy = y + 0.5 - spot.y;
     return std::sqrt(dx * dx + dy * dy) <= p_.max_separation;
 }
 

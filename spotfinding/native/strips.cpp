@@ -205,7 +205,8 @@ void StripThreshold::resolve(const Frame<T>& frame, int top, int bottom, Run run
 
 /// Finds out which pixels of a row do vary, and which are valid. What is not, varies or not, as the rules say.
 template <typename T>
-void StripThreshold::look_at_row(const Frame<T>& frame, int row, int first, int last, uint64_t* varied, uint64_t* valid) {
+void StripThreshold::look_at_row(const Frame<T>& frame, int row, int first, int last, uint64_t* varied,
+                                 uint64_t* valid) {
     uint64_t* surely = maybe_.data();  // the runs have been found
     vary(frame, row, first, last, height_, varied, surely);
     row_functions<T>(set_).valid(band(frame, row, 0, height_, frame.mask->row(0)), first, last, valid);
@@ -253,8 +254,9 @@ template <typename T>
 void StripThreshold::settle_run(const Frame<T>& frame, int row, Run run, StrongPixels& strong) {
     const int fast = p_.kernel_fast + kMargin;
     bright_.columns.clear();
-    row_functions<T>(set_).sum_columns(band(frame, row, p_.kernel_slow + kMargin, height_, not_background(0)),
-                                       std::max(run.first - fast, 0), std::min(run.last + fast, width_ - 1), sums_, bright_);
+    const int left = std::max(run.first - fast, 0), right = std::min(run.last + fast, width_ - 1);
+    row_functions<T>(set_).sum_columns(band(frame, row, p_.kernel_slow + kMargin, height_, not_background(0)), left,
+                                       right, sums_, bright_);
     for (int i = run.first; i <= run.last; ++i) {
         const double v = double(frame.row(row)[i]);
         if (!(v > p_.global_threshold)) continue;
@@ -275,8 +277,9 @@ template <typename T>
 void StripThreshold::dispersion(const Frame<T>& frame, int row, Run run, StrongPixels& strong) {
     const int fast = p_.kernel_fast;
     for (int i = run.first; i <= run.last; ++i) {
-        const double v = double(frame.row(row)[i]);
-        if (!(v > p_.global_threshold) || !frame.in_range(frame.row(row)[i]) || Mask::masked(frame.mask->row(row), i)) continue;
+        const T counts = frame.row(row)[i];
+        const double v = double(counts);
+        if (!(v > p_.global_threshold) || !frame.in_range(counts) || Mask::masked(frame.mask->row(row), i)) continue;
         Sums s{0, 0, 0};
         if (bright_.columns.empty()) {
             for (int k = i - fast; k <= i + fast; ++k) s.m += sums_.valid[k], s.x += sums_.x[k], s.y += sums_.y[k];
@@ -284,7 +287,8 @@ void StripThreshold::dispersion(const Frame<T>& frame, int row, Run run, StrongP
             s = box(frame, row, i, 0);
         }
         const double bound = std::sqrt((p_.has_gain ? p_.gain * s.x : s.x) * s.m);
-        if (s.m * v - s.x > p_.sigma_strong * bound && varies(p_, s, spread_[size_t(s.m)])) strong.add(size_t(row) * width_ + i, v);
+        if (!(s.m * v - s.x > p_.sigma_strong * bound)) continue;
+        if (varies(p_, s, spread_[size_t(s.m)])) strong.add(size_t(row) * width_ + i, v);
     }
 }
 

@@ -13,11 +13,11 @@ namespace spotfinding {
 /// Sums of whole numbers do not depend on the order of additions while they stay below 2^53, so DIALS's summed-area
 /// tables, which are costly, can be left away. And nearly all of an image is background:
 ///
-/// Foreground (dispersion_extended) is where all of a square of 2 * distance - 1 pixels varies (frame.h), distance being
+/// Foreground (dispersion_extended) is where all of a square of 2 * distance - 1 pixels varies (frame.h); distance is
 /// min(kernel_size). The image is cut into strips of that many rows. Each such square has one row in the middle of a
 /// strip: where that row does not vary, over the width of a square, nothing of the strip is foreground. So boxes are
 /// added up for the middle rows only, in integers, and tested in float32 with room for rounding (rows.h). What is left,
-/// about a thousandth of the image, is looked at row by row; and what is too close to say, by DIALS's formulas in double.
+/// about a thousandth of the image, is looked at row by row; what is too close to say, by DIALS's formulas in double.
 class StripThreshold {
 public:
     StripThreshold(int height, int width, const Parameters& parameters, const Mask& mask, InstructionSet set);

@@ -114,7 +114,8 @@ void TableThreshold::foreground(const Frame<T>& frame) {
 /// Oddly, DIALS gives the outside a distance too, height + width + 1 from the pixels of the edge (distance.h); only
 /// kernels larger than the image can tell.
 void TableThreshold::erode() {
-    const int distance = std::min(p_.kernel_slow, p_.kernel_fast), reach = std::min(distance - 1, std::max(height_, width_));
+    const int distance = std::min(p_.kernel_slow, p_.kernel_fast);
+    const int reach = std::min(distance - 1, std::max(height_, width_));
     for (int j = 0; j < height_; ++j) {
         const uint8_t* from = foreground_.data() + size_t(j) * width_;
         uint8_t* to = horizontal_.data() + size_t(j) * width_;

@@ -94,7 +94,7 @@ def check(case: Case, kinds: tuple[type[Any], ...] = (ReferenceSpotFinder, Nativ
     expected = judge_spots(case, strong)
     for kind in kinds:
         finder = kind(case.shape, case.parameters, case.mask)
-        found = finder.strong_pixels(case.pixels, case.low, case.high, case.gain)
+        found = case.strong_pixels(finder)
         np.testing.assert_array_equal(found, flumpy.to_numpy(strong), f"{kind.__name__}, strong pixels of {case}")
         assert_same(case.find(finder), expected, centroid=CENTROID, context=f"{kind.__name__}, {case}")
     return expected

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as nps
 
 from spotfinding.errors import AnalysisError
-from spotfinding.native import NativeSpotFinder
+from spotfinding.native import NativeSpotFinder, instruction_sets
 from spotfinding.parameters import Parameters
 from spotfinding.reference import ReferenceSpotFinder
 from tests.random_images import Case, assert_same, random_case
@@ -24,22 +25,22 @@ if TYPE_CHECKING:
 
 SEEDS_PER_TEST = 250
 OLD, NEW = Parameters(masked_pixels_erode=True), Parameters(masked_pixels_erode=False)
-FINDERS = [ReferenceSpotFinder, NativeSpotFinder]
+NATIVE = [pytest.param(partial(NativeSpotFinder, instruction_set=name), id=name) for name in instruction_sets()]
+FINDERS = [pytest.param(ReferenceSpotFinder, id="reference"), *NATIVE]
 
 
 def check(case: Case) -> None:
-    """The kernel says of a case what the twin says, error or spots."""
-    arguments = case.shape, case.parameters, case.mask
-    reference, native = ReferenceSpotFinder(*arguments), NativeSpotFinder(*arguments)
-    strong = reference.strong_pixels(case.pixels, case.low, case.high, case.gain)
-    np.testing.assert_array_equal(
-        native.strong_pixels(case.pixels, case.low, case.high, case.gain), strong, f"strong pixels of {case}"
-    )
-    expected, found = answer(case, reference), answer(case, native)
-    if isinstance(expected, str) or isinstance(found, str):
-        assert found == expected, case
-    else:
-        assert_same(found, expected, context=case)
+    """The kernel says of a case what the twin says, error or spots, with all instructions that there are here."""
+    reference = ReferenceSpotFinder(case.shape, case.parameters, case.mask)
+    strong, expected = case.strong_pixels(reference), answer(case, reference)
+    for name in instruction_sets():
+        native = NativeSpotFinder(case.shape, case.parameters, case.mask, instruction_set=name)
+        np.testing.assert_array_equal(case.strong_pixels(native), strong, f"strong pixels by {name} of {case}")
+        found = answer(case, native)
+        if isinstance(expected, str) or isinstance(found, str):
+            assert found == expected, case
+        else:
+            assert_same(found, expected, context=f"{name}, {case}")
 
 
 def answer(case: Case, finder: SpotFinder) -> Spots | str:
@@ -107,11 +108,11 @@ def flat(value: float = 1, shape: tuple[int, int] = (30, 40)) -> NDArray[Any]:
 
 
 @pytest.mark.parametrize("kind", FINDERS)
-def test_a_spot_is_measured(kind: type[SpotFinder]) -> None:
+def test_a_spot_is_measured(kind: Any) -> None:
     pixels = flat()
     pixels[10, 20:23] = 50, 100, 30
     pixels[11, 21] = 20
-    spots = kind((30, 40), OLD, None).find(pixels, None, 65533)  # type: ignore[call-arg]
+    spots = kind((30, 40), OLD, None).find(pixels, None, 65533)
     assert spots.n_strong_pixels == 4
     assert spots.bounding_box.tolist() == [[20, 23, 10, 12]]
     assert spots.intensity.tolist() == [200]
@@ -120,7 +121,7 @@ def test_a_spot_is_measured(kind: type[SpotFinder]) -> None:
 
 
 @pytest.mark.parametrize("kind", FINDERS)
-def test_masked_pixels_next_to_a_spot_erode_it_only_by_the_old_rule(kind: type[Any]) -> None:
+def test_masked_pixels_next_to_a_spot_erode_it_only_by_the_old_rule(kind: Any) -> None:
     """Columns from 24 on are a gap. The spot's last column is 22: one pixel of background, then the gap."""
     pixels = flat()
     pixels[10:13, 20:23] = 200
@@ -136,7 +137,7 @@ def test_masked_pixels_next_to_a_spot_erode_it_only_by_the_old_rule(kind: type[A
 
 
 @pytest.mark.parametrize("kind", FINDERS)
-def test_a_dead_pixel_inside_a_spot_erodes_it_only_by_the_old_rule(kind: type[Any]) -> None:
+def test_a_dead_pixel_inside_a_spot_erodes_it_only_by_the_old_rule(kind: Any) -> None:
     pixels = flat()
     pixels[10:15, 20:25] = 200
     pixels[12, 22] = 65535
@@ -147,7 +148,7 @@ def test_a_dead_pixel_inside_a_spot_erodes_it_only_by_the_old_rule(kind: type[An
 
 @pytest.mark.parametrize("rule", [OLD, NEW])
 @pytest.mark.parametrize("kind", FINDERS)
-def test_the_edge_of_the_image_erodes_nothing(kind: type[Any], rule: Parameters) -> None:
+def test_the_edge_of_the_image_erodes_nothing(kind: Any, rule: Parameters) -> None:
     pixels = flat()
     pixels[0:2, 0:2] = pixels[-2:, -2:] = 300
     strong = kind((30, 40), rule).strong_pixels(pixels, None, 65533)
@@ -155,7 +156,7 @@ def test_the_edge_of_the_image_erodes_nothing(kind: type[Any], rule: Parameters)
 
 
 @pytest.mark.parametrize("kind", FINDERS)
-def test_pixels_that_touch_at_a_corner_are_two_spots(kind: type[Any]) -> None:
+def test_pixels_that_touch_at_a_corner_are_two_spots(kind: Any) -> None:
     pixels = flat()
     pixels[10, 20], pixels[11, 21] = 100, 100
     one = Parameters(masked_pixels_erode=True, min_spot_size=1)
@@ -163,13 +164,13 @@ def test_pixels_that_touch_at_a_corner_are_two_spots(kind: type[Any]) -> None:
 
 
 @pytest.mark.parametrize("kind", FINDERS)
-def test_a_blank_image_has_no_spots(kind: type[Any]) -> None:
+def test_a_blank_image_has_no_spots(kind: Any) -> None:
     spots = kind((30, 40), OLD).find(flat(0), None, 65533)
     assert (len(spots), spots.n_strong_pixels, spots.bounding_box.shape) == (0, 0, (0, 4))
 
 
 @pytest.mark.parametrize("kind", FINDERS)
-def test_limits_outside_of_the_type_are_none(kind: type[Any]) -> None:
+def test_limits_outside_of_the_type_are_none(kind: Any) -> None:
     pixels = flat()
     pixels[10:13, 20:23] = 200
     finder = kind((30, 40), OLD)
@@ -182,7 +183,7 @@ def test_limits_outside_of_the_type_are_none(kind: type[Any]) -> None:
 
 
 @pytest.mark.parametrize("kind", FINDERS)
-def test_what_is_no_image_of_the_detector_is_refused(kind: type[Any]) -> None:
+def test_what_is_no_image_of_the_detector_is_refused(kind: Any) -> None:
     finder = kind((30, 40), OLD)
     for pixels in (flat()[:-1], flat()[None], flat().ravel(), np.zeros((0, 40), dtype=np.uint16)):
         with pytest.raises(AnalysisError, match=r"but the detector \(30, 40\)"):
@@ -235,3 +236,30 @@ def test_threads_may_share_a_finder() -> None:
 def test_a_mask_of_another_shape_is_refused() -> None:
     with pytest.raises(ValueError, match="the mask must have the shape of the images"):
         NativeSpotFinder((30, 40), OLD, np.zeros((40, 30), dtype=bool))
+
+
+def test_instructions_that_this_processor_does_not_have_are_refused() -> None:
+    assert instruction_sets()[0] == "scalar"
+    assert NativeSpotFinder((30, 40), OLD).instruction_set == instruction_sets()[-1]
+    with pytest.raises(ValueError, match="instruction_set='mmx': this processor has scalar"):
+        NativeSpotFinder((30, 40), OLD, instruction_set="mmx")
+
+
+@pytest.mark.parametrize("kind", NATIVE)
+@pytest.mark.parametrize("dtype", ["u1", "u2", "u4", "i4", "f4"])
+def test_images_one_after_the_other_leave_nothing_behind(kind: Any, dtype: str) -> None:
+    """Wide enough for every vector, and of a width that is no multiple of one."""
+    images = []
+    for n in range(6):
+        rng = np.random.default_rng(n)
+        image = rng.poisson((n % 3) * 10, (120, 357)).astype(dtype)
+        for y, x in zip(rng.integers(0, 118, 12), rng.integers(0, 355, 12), strict=True):
+            image[y : y + 3, x : x + 3] = rng.integers(100, 250)
+        if n == 4:
+            image[40:60, 100:200] = 20000 if image.itemsize > 1 else 255
+        images.append(image)
+    finder = kind(images[0].shape, NEW)
+    expected = [ReferenceSpotFinder((120, 357), NEW).find(image, None, 25000) for image in images]
+    assert any(len(spots) for spots in expected)
+    for n in (0, 1, 2, 3, 4, 5, 4, 3, 5, 0):
+        assert_same(finder.find(images[n], None, 25000), expected[n])
