@@ -59,8 +59,7 @@ class CollectionLoop:
     ) -> None:
         self._order, self._watch, self._listener = order, watch, listener
         self._observer, self._pool, self._open_journal = observer, pool, open_journal
-        self._clock = clock
-        self._started = clock()
+        self._clock, self._started = clock, clock()
         self._batcher = Batcher(limits)
         self._collector = Collector()
         self._inbox: asyncio.Queue[Observation | BatchEnded | BatchLost] = asyncio.Queue()
@@ -236,7 +235,8 @@ class CollectionLoop:
         if self._warming is None and self._work_to_come(now):
             self._warming = asyncio.create_task(self._pool.start())
         if self._arming is None and self._warming is not None and self._detector is not None and self._journal:
-            job = Job(self._journal.key, self._detector, self._order.parameters, self._order.engine)
+            order = self._order
+            job = Job(self._journal.key, self._detector, order.parameters, order.engine, (order.master,))
             self._arming = asyncio.create_task(self._arm(job, self._warming))
 
     def _work_to_come(self, now: float) -> bool:

@@ -78,6 +78,8 @@ class Job:
     """Every analysis parameter, resolved; JSON values."""
     engine: str
     """``native`` or ``dials``."""
+    paths: tuple[str, ...] = ()
+    """Files that every worker must be able to read."""
 
 
 @dataclass(frozen=True, slots=True)
