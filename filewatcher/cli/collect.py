@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from filewatcher.cli import folders
 from filewatcher.cli.gridding import checked_words, choose_grid
 from filewatcher.cli.listeners import JsonLines, Listeners, Stopwatch, Words
-from filewatcher.config import read_settings
+from filewatcher.cli.profiles import chosen
+from filewatcher.config import on_this_machine, read_settings
 from filewatcher.core.batching import Limits
 from filewatcher.core.lines import summary_line
 from filewatcher.core.messages import State
@@ -25,6 +26,7 @@ from filewatcher.edges.journal import Journal
 from filewatcher.edges.output import write_all
 from filewatcher.edges.swmr import SwmrObserver
 from filewatcher.errors import Refused
+from filewatcher.profiles.jobs import local_keywords
 from spotfinding.analysis import engine_version, resolve_engine
 from spotfinding.parameters import ParameterError, Parameters, resolve_parameters
 
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from filewatcher.core.grid import Grid
     from filewatcher.core.observations import Described
     from filewatcher.core.run import Finished, Run
+    from filewatcher.profiles import Loaded, Profile
 
 INCOMPLETE = 3
 """Exit code of a collection with failed or missing frames."""
@@ -45,9 +48,9 @@ PACKAGES = ("filewatcher", "numpy", "h5py", "hdf5plugin", "dectris-compression",
 
 async def collect(wishes: Wishes) -> int:
     """Watch or reprocess one collection; returns the exit code."""
-    order = _order(wishes)
-    limits = Limits()
-    pool = DaskPool(wishes.workers or cores(), limits, wishes.frame_timeout)
+    order, loaded = order_of(wishes), chosen(wishes)
+    limits = limits_of(loaded.profile)
+    pool = local_pool(loaded, limits)
     started = time.monotonic()
     watch = ScanWatch(
         selection=order.selection,
@@ -73,7 +76,7 @@ async def collect(wishes: Wishes) -> int:
     return desk.file(finished, stopwatch.times)
 
 
-def _order(wishes: Wishes) -> Order:
+def order_of(wishes: Wishes) -> Order:
     """Check all that can be checked before anything is started."""
     selection = Selection.parse(wishes.select, wishes.images)
     checked_words(wishes)
@@ -83,6 +86,25 @@ def _order(wishes: Wishes) -> Order:
     except ParameterError as error:
         raise Refused(str(error)) from error
     return Order(str(wishes.master), selection, parameters, engine, wishes.channel)
+
+
+def limits_of(profile: Profile) -> Limits:
+    """Return what the loop has to know of a profile."""
+    given = profile.limits
+    return Limits(given.frames_per_task_max, given.in_flight_per_worker, given.retries)
+
+
+def local_pool(loaded: Loaded, limits: Limits) -> DaskPool:
+    """Make the pool of a profile with workers on this machine. Raises `Refused` for another one."""
+    profile = loaded.profile
+    if profile.kind != "local":
+        raise Refused(
+            f"profile {loaded.name}: scheduler {profile.scheduler}: collections are analysed on this machine only; "
+            "use --profile local, or --set scheduler=local"
+        )
+    directory = profile.workers.local_directory
+    keywords = local_keywords(profile, None if directory is None else on_this_machine(directory))
+    return DaskPool(profile.workers.per_job or cores(), limits, profile.limits.frame_timeout, keywords)
 
 
 class Desk:

@@ -21,11 +21,14 @@ from filewatcher.core.batching import BatchEnded, BatchLost, Unreadable
 from filewatcher.core.messages import FrameFailed, FrameResult, Statistics
 from filewatcher.edges.dask_pool import worker
 from filewatcher.errors import Broken, Unreachable
+from filewatcher.profiles.jobs import WORKER_ENVIRONMENT
 from spotfinding.chunks import Layout, unsupported
 from spotfinding.errors import AnalysisError
 from spotfinding.parameters import ParameterError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from distributed import Future
 
     from filewatcher.core.batching import Batch, Limits
@@ -42,15 +45,7 @@ DASK_SETTINGS = {
     "distributed.admin.low-level-log-length": 10,
     "distributed.diagnostics.computations.max-history": 5,
     "distributed.worker.daemon": True,
-    "distributed.nanny.pre-spawn-environ": {
-        # 36 MB images would be mapped and faulted in anew each time: 1.5 times the time of DIALS
-        "MALLOC_MMAP_MAX_": 0,
-        "MALLOC_TRIM_THRESHOLD_": 8589934592,
-        "OMP_NUM_THREADS": 1,
-        "MKL_NUM_THREADS": 1,
-        "OPENBLAS_NUM_THREADS": 1,
-        "HDF5_USE_FILE_LOCKING": "FALSE",
-    },
+    "distributed.nanny.pre-spawn-environ": WORKER_ENVIRONMENT,
 }
 
 GATHER = 0.1
@@ -68,10 +63,13 @@ def cores() -> int:
 class DaskPool:
     """Worker processes on this machine, one thread each: DIALS holds the GIL."""
 
-    def __init__(self, workers: int, limits: Limits, frame_timeout: float = 60.0) -> None:
+    def __init__(
+        self, workers: int, limits: Limits, frame_timeout: float = 60.0, keywords: Mapping[str, Any] | None = None
+    ) -> None:
         self.workers = workers
         self._limits = limits
         self._frame_timeout = frame_timeout
+        self._keywords = keywords or {}
         self._cluster: LocalCluster | None = None
         self._client: Client | None = None
         self._starting: asyncio.Task[None] | None = None
@@ -110,6 +108,7 @@ class DaskPool:
                     host="127.0.0.1",
                     dashboard_address="127.0.0.1:0",
                     silence_logs="CRITICAL",
+                    **self._keywords,
                 ),
                 START_LIMIT,
             )
