@@ -44,7 +44,7 @@ class Pool(Protocol):
         """Make every worker ready for this collection."""
 
     def submit(self, job: str, batch: Batch) -> None:
-        """Hand out a batch."""
+        """Hand out a batch; there must be a place."""
 
     async def ended(self) -> Sequence[BatchEnded | BatchLost]:
         """Wait for batches to come back."""

@@ -10,7 +10,7 @@ import sys
 
 import typer
 
-from filewatcher.cli import demo, inspect, simulate, watch
+from filewatcher.cli import demo, inspect, profile, simulate, watch
 from filewatcher.errors import FilewatcherError
 
 app = typer.Typer(
@@ -25,6 +25,7 @@ app.command("reprocess")(watch.reprocess)
 app.command("inspect")(inspect.inspect)
 app.command("simulate")(simulate.simulate)
 app.command("demo")(demo.demo)
+app.add_typer(profile.app, name="profile")
 
 
 def main() -> None:

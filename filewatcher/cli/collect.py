@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from filewatcher.cli import folders
 from filewatcher.cli.gridding import checked_words, choose_grid
 from filewatcher.cli.listeners import JsonLines, Listeners, Stopwatch, Words
-from filewatcher.config import read_settings
+from filewatcher.cli.profiles import chosen
+from filewatcher.config import on_this_machine, read_settings
 from filewatcher.core.batching import Limits
 from filewatcher.core.lines import summary_line
 from filewatcher.core.messages import State
@@ -20,7 +21,8 @@ from filewatcher.core.run import Order
 from filewatcher.core.scanwatch import ScanWatch, TimeOuts
 from filewatcher.core.selection import Selection
 from filewatcher.daemon import CollectionLoop
-from filewatcher.edges.dask_pool import DaskPool, cores
+from filewatcher.edges.cluster import open_cluster
+from filewatcher.edges.dask_pool import DaskPool
 from filewatcher.edges.journal import Journal
 from filewatcher.edges.output import write_all
 from filewatcher.edges.swmr import SwmrObserver
@@ -29,12 +31,14 @@ from spotfinding.analysis import engine_version, resolve_engine
 from spotfinding.parameters import ParameterError, Parameters, resolve_parameters
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from filewatcher.cli.wishes import Wishes
     from filewatcher.core.grid import Grid
     from filewatcher.core.observations import Described
     from filewatcher.core.run import Finished, Run
+    from filewatcher.profiles import Loaded, Profile
 
 INCOMPLETE = 3
 """Exit code of a collection with failed or missing frames."""
@@ -45,9 +49,10 @@ PACKAGES = ("filewatcher", "numpy", "h5py", "hdf5plugin", "dectris-compression",
 
 async def collect(wishes: Wishes) -> int:
     """Watch or reprocess one collection; returns the exit code."""
-    order = _order(wishes)
-    limits = Limits()
-    pool = DaskPool(wishes.workers or cores(), limits, wishes.frame_timeout)
+    order, loaded = order_of(wishes), chosen(wishes)
+    limits = limits_of(loaded.profile)
+    words, stopwatch = Words(quiet=wishes.quiet), Stopwatch()
+    pool = pool_of(loaded, limits, words.say)
     started = time.monotonic()
     watch = ScanWatch(
         selection=order.selection,
@@ -59,7 +64,6 @@ async def collect(wishes: Wishes) -> int:
     observer = SwmrObserver(
         wishes.master, wait=wishes.wait, channel=wishes.channel, frames=wishes.frames, seen=watch.rows_seen
     )
-    words, stopwatch = Words(quiet=wishes.quiet), Stopwatch()
     told = (stopwatch, words, JsonLines(order.engine)) if wishes.as_json else (stopwatch, words)
     desk = Desk(wishes, words)
     loop = CollectionLoop(order, watch, observer, pool, desk.open, Listeners(*told), time.monotonic, limits)
@@ -73,7 +77,7 @@ async def collect(wishes: Wishes) -> int:
     return desk.file(finished, stopwatch.times)
 
 
-def _order(wishes: Wishes) -> Order:
+def order_of(wishes: Wishes) -> Order:
     """Check all that can be checked before anything is started."""
     selection = Selection.parse(wishes.select, wishes.images)
     checked_words(wishes)
@@ -83,6 +87,20 @@ def _order(wishes: Wishes) -> Order:
     except ParameterError as error:
         raise Refused(str(error)) from error
     return Order(str(wishes.master), selection, parameters, engine, wishes.channel)
+
+
+def limits_of(profile: Profile) -> Limits:
+    """Return what the loop has to know of a profile."""
+    given = profile.limits
+    return Limits(given.frames_per_task_max, given.in_flight_per_worker, given.retries)
+
+
+def pool_of(loaded: Loaded, limits: Limits, say: Callable[[str], None]) -> DaskPool:
+    """Make the pool of a profile; nothing is started yet. Raises `Refused`."""
+    profile = loaded.profile
+    directory = profile.workers.local_directory if profile.kind == "local" else None
+    cluster = open_cluster(profile, say, None if directory is None else on_this_machine(directory))
+    return DaskPool(cluster, limits, profile.limits.frame_timeout, say)
 
 
 class Desk:

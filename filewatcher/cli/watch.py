@@ -56,7 +56,17 @@ TimeOut = Annotated[
     float | None,
     typer.Option("--timeout", min=0, help="Seconds without a new frame.", show_default="10, or 20 exposures"),
 ]
-FrameTimeOut = Annotated[float, typer.Option("--frame-timeout", min=1, help="Seconds that one frame may take.")]
+FrameTimeOut = Annotated[
+    float | None,
+    typer.Option("--frame-timeout", min=1, help="Seconds that one frame may take.", show_default="as the profile"),
+]
+Profile = Annotated[
+    str | None, typer.Option(metavar="NAME|PATH", help="Where workers run.", show_default="local: this machine")
+]
+Settings = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Another value in the profile; repeatable.")
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Print what would be done, and do nothing.")]
 
 
 def watch(
@@ -75,7 +85,10 @@ def watch(
     orientation: Orientation = None,
     snaked: Snaked = None,
     start: Start = None,
-    frame_timeout: FrameTimeOut = 60.0,
+    frame_timeout: FrameTimeOut = None,
+    profile: Profile = None,
+    settings: Settings = None,
+    dry_run: DryRun = False,
     frames: Frames = None,
     timeout_first: TimeOutFirst = 3600.0,
     timeout: TimeOut = None,
@@ -85,6 +98,7 @@ def watch(
         Wishes(
             master.absolute(), tuple(words or ()), engine, workers, output, as_json, force, quiet, select, images,
             channel, grid, orientation, snaked, start, frame_timeout, frames, timeout_first, timeout,
+            profile=profile, settings=tuple(settings or ()), dry_run=dry_run,
         )
     )  # fmt: skip
     raise typer.Exit(code)
@@ -106,13 +120,17 @@ def reprocess(
     orientation: Orientation = None,
     snaked: Snaked = None,
     start: Start = None,
-    frame_timeout: FrameTimeOut = 60.0,
+    frame_timeout: FrameTimeOut = None,
+    profile: Profile = None,
+    settings: Settings = None,
+    dry_run: DryRun = False,
 ) -> None:
     """Analyse a finished collection: as watch, but what is not there now is not waited for."""
     code = go(
         Wishes(
             master.absolute(), tuple(words or ()), engine, workers, output, as_json, force, quiet, select, images,
             channel, grid, orientation, snaked, start, frame_timeout, wait=False,
+            profile=profile, settings=tuple(settings or ()), dry_run=dry_run,
         )
     )  # fmt: skip
     raise typer.Exit(code)
@@ -124,6 +142,11 @@ def go(wishes: Wishes) -> int:
     # before h5py is imported anywhere in this process or its children
     os.environ["HDF5_USE_FILE_LOCKING"] = "FALSE"
     from filewatcher.cli.collect import collect  # noqa: PLC0415  heavy: --help must not wait for it
+
+    if wishes.dry_run:
+        from filewatcher.cli.dryrun import dry_run  # noqa: PLC0415
+
+        return dry_run(wishes)
 
     async def interruptible() -> int:
         task = asyncio.current_task()

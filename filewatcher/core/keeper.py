@@ -58,23 +58,6 @@ class Crew:
     retire_before: float = 0.0
     """Walltime left at which its workers take nothing new, replaced or not."""
 
-    @classmethod
-    def of_walltime(
-        cls, walltime: float, frame_timeout: float, *, jobs: tuple[int, int], per_job: int, **rest: float | None
-    ) -> Crew:
-        """Leave time for the frames that a worker has in hand and a replacement to come, but not half the walltime.
-
-        >>> crew = Crew.of_walltime(8 * 3600, 60, jobs=(1, 6), per_job=20)
-        >>> crew.retire_before, crew.renew_before
-        (120.0, 420.0)
-        >>> crew = Crew.of_walltime(60, 60, jobs=(1, 6), per_job=20)
-        >>> crew.retire_before, crew.renew_before
-        (12.0, 30.0)
-        """
-        retire = min(60.0 + frame_timeout, walltime / 5)
-        renew = min(retire + 300.0, walltime / 2)
-        return cls(*jobs, per_job, renew_before=renew, retire_before=retire, **rest)  # type: ignore[arg-type]
-
 
 @dataclass(frozen=True, slots=True)
 class Submit:
@@ -163,7 +146,7 @@ class Keeper:
     ) -> Sequence[Action]:
         """Compare what is there with what is wanted.
 
-        `queue`: our jobs, or None if Slurm did not answer. `workers`: how many are there now, by job. `wanted`: workers.
+        `queue`: our jobs, or None if Slurm did not answer. `workers`: how many there are now, by job.
         """
         if queue is None:
             sentence = Say("Slurm does not answer; the workers that are there go on")

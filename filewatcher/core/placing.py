@@ -44,6 +44,10 @@ class Placing:
         """A worker is armed."""
         self._workers.setdefault(worker, _Worker())
 
+    def has(self, worker: str) -> bool:
+        """Whether a worker is armed."""
+        return worker in self._workers
+
     def leaves(self, worker: str) -> None:
         """A worker is to get nothing new."""
         if worker in self._workers:

@@ -21,8 +21,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from filewatcher.profiles import units
-from filewatcher.profiles.rules import checked_directive, directory, host_interface, job_name_part, python, variable
+from filewatcher.profiles import rules, units
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -82,9 +81,9 @@ CountFromOne = Annotated[int, _reads(units.whole), _count_schema(1), Field(ge=1)
 CountOrCores = Annotated[
     PositiveWhole | None, _reads(units.whole, "cores"), _writes(str, "cores"), _count_schema(1, "cores")
 ]
-Name = Annotated[str, AfterValidator(job_name_part)]
+Name = Annotated[str, AfterValidator(rules.job_name_part)]
 Variables = Annotated[
-    dict[Annotated[str, AfterValidator(variable)], str],
+    dict[Annotated[str, AfterValidator(rules.variable)], str],
     WithJsonSchema({"type": "object", "additionalProperties": {"type": ["string", "number", "boolean"]}}),
 ]
 
@@ -111,10 +110,10 @@ class Slurm(Section):
         description="memory of a job; auto = that of its workers and 10 % + 128MiB per worker for Dask's nannies; "
         "omit = ask for none, where the site forbids it",
     )
-    extra_directives: tuple[Annotated[str, AfterValidator(checked_directive)], ...] = Field(
+    extra_directives: tuple[Annotated[str, AfterValidator(rules.checked_directive)], ...] = Field(
         default=(), description="further options of sbatch, one per item, for what has no key here"
     )
-    log_directory: Annotated[str, AfterValidator(directory)] | None = Field(
+    log_directory: Annotated[str, AfterValidator(rules.shared_directory)] | None = Field(
         default=None,
         description="folder for the output of jobs, seen by all nodes; without it the output is thrown away",
     )
@@ -136,13 +135,13 @@ class Workers(Section):
         default=None,
         description="memory of a worker; above 95 % of it Dask restarts the worker; auto = a fair share (local)",
     )
-    local_directory: Annotated[str, AfterValidator(directory)] | None = Field(
+    local_directory: Annotated[str, AfterValidator(rules.node_directory)] | None = Field(
         default=None, description="folder on a disk of the node for Dask's scratch files; $TMPDIR is understood"
     )
-    interface: Annotated[str, AfterValidator(host_interface)] | None = Field(
+    interface: Annotated[str, AfterValidator(rules.host_interface)] | None = Field(
         default=None, description="network interface of the workers, and of the scheduler"
     )
-    scheduler_interface: Annotated[str, AfterValidator(host_interface)] | None = Field(
+    scheduler_interface: Annotated[str, AfterValidator(rules.host_interface)] | None = Field(
         default=None, description="network interface of the scheduler, where it is another one"
     )
 
@@ -153,7 +152,7 @@ class Environment(Section):
     setup: tuple[str, ...] = Field(
         default=(), description="shell lines run in the job before the worker, as module load dials"
     )
-    python: Annotated[str, AfterValidator(python)] | None = Field(
+    python: Annotated[str, AfterValidator(rules.python)] | None = Field(
         default=None, description="Python of the workers, seen by all nodes; without it, the one that runs filewatcher"
     )
     variables: Variables = Field(default_factory=dict, description="environment variables, set after setup")

@@ -48,13 +48,26 @@ def variable(text: str) -> str:
     return text
 
 
-def directory(text: str) -> str:
-    """Check a folder: absolute, below the home folder, or beginning with a variable of the node."""
-    if not re.match(r"/|~/|\$\w+|\$\{\w+\}", text) or not text.isprintable():
+def node_directory(text: str) -> str:
+    """Check a folder on the node: absolute, below the home folder, or with variables that the node knows.
+
+    >>> node_directory("/scratch/$USER")
+    '/scratch/$USER'
+    """
+    if not re.match(r"[/$]|~/", text) or not text.isprintable():
         raise ValueError(f"{text!r} is not absolute, and a job starts elsewhere: begin with /, ~/ or $NAME")
-    if re.search(r"[\"`\\]|\$\(", text):
-        raise ValueError(f"{text!r} has signs that a shell would act on: write a plain path")
+    if re.search(r'["`\\]', text) or "$" in re.sub(r"\$(\w+|\{\w+\})", "", text):
+        raise ValueError(f"{text!r} has signs that a shell would act on: write a plain path, with $NAME at most")
     return text
+
+
+def shared_directory(text: str) -> str:
+    """Check a folder that all nodes see, by the same name."""
+    if not re.match(r"/|~/", text) or not text.isprintable():
+        raise ValueError(f"{text!r} is not absolute, and a job starts elsewhere: begin with / or ~/")
+    if re.search(r"[\"'`\\$%\s]", text):
+        raise ValueError(f"{text!r} has signs that Slurm would act on: write a plain path")
+    return text.rstrip("/") or "/"
 
 
 def python(text: str) -> str:

@@ -17,7 +17,7 @@ _CLOCK = re.compile(r"(?:(\d+)-)?(\d+):(\d+)(?::(\d+))?")
 _MEMORY = re.compile(r"(\d+(?:\.\d+)?)(TiB|GiB|MiB|KiB)")
 _NEAR_MEMORY = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt])i?b?", re.IGNORECASE)
 
-DURATION_PATTERN = r"^(\d+(\.\d+)?d)?(\d+(\.\d+)?h)?(\d+(\.\d+)?min)?(\d+(\.\d+)?s)?$"
+DURATION_PATTERN = r"^(?=\d)(\d+(\.\d+)?d)?(\d+(\.\d+)?h)?(\d+(\.\d+)?min)?(\d+(\.\d+)?s)?$"
 """What `seconds` accepts, for a JSON Schema."""
 MEMORY_PATTERN = rf"^{_MEMORY.pattern}$"
 """What `size` accepts, for a JSON Schema."""

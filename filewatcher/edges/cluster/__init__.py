@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from filewatcher.edges.cluster.existing import ExistingScheduler
 from filewatcher.edges.cluster.office import Office
+from filewatcher.edges.cluster.script import job_script
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -13,11 +14,14 @@ if TYPE_CHECKING:
     from filewatcher.ports import Cluster
     from filewatcher.profiles import Profile
 
-__all__ = ["ExistingScheduler", "Office", "open_cluster"]
+__all__ = ["ExistingScheduler", "Office", "job_script", "open_cluster"]
 
 
-def open_cluster(profile: Profile, say: Callable[[str], None], workers: int | None = None) -> Cluster:
-    """Choose what `profile` says; nothing is started yet. `workers` overrides how many are local."""
+def open_cluster(profile: Profile, say: Callable[[str], None], folder: str | None = None) -> Cluster:
+    """Choose what `profile` says; nothing is started yet. `say` is told what a user should know.
+
+    `folder` is where workers on this machine have their scratch files.
+    """
     if profile.kind in {"local", "slurm"}:
-        return Office(profile, say, workers)
+        return Office(profile, say, folder)
     return ExistingScheduler(profile.scheduler)

@@ -13,6 +13,7 @@ import json
 import logging
 import os
 import socket
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import dask
@@ -21,10 +22,11 @@ from distributed import Scheduler
 
 from filewatcher.edges.cluster.credentials import security_of
 from filewatcher.edges.cluster.local import LocalWorkers
-from filewatcher.edges.cluster.settings import DASK_SETTINGS, WORKER_ENVIRONMENT
+from filewatcher.edges.cluster.settings import DASK_SETTINGS
 from filewatcher.edges.cluster.slurm import SlurmWorkers
 from filewatcher.ports import Credentials
 from filewatcher.profiles import Profile
+from filewatcher.profiles.jobs import local_keywords
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,14 +42,16 @@ class Clerk:
 
     def __init__(self, brief: dict[str, Any], tell: Callable[[dict[str, Any]], None]) -> None:
         self._name: str = brief["name"]
-        self._workers: int = brief["workers"] or dask.system.CPU_COUNT
-        self._profile = Profile.model_validate(brief["profile"])
+        self._profile = profile = Profile.model_validate(brief["profile"])
+        self._workers: int = (profile.workers.per_job if profile.kind == "local" else None) or dask.system.CPU_COUNT
+        self._folder: str | None = brief["folder"]
+        self._home = Path(brief["home"])
         self._credentials = Credentials(*brief["credentials"])
         self._tell = tell
 
     async def run(self, wishes: asyncio.StreamReader) -> None:
         """Serve until the wishes end."""
-        dask.config.set(DASK_SETTINGS | {"distributed.nanny.pre-spawn-environ": WORKER_ENVIRONMENT})
+        dask.config.set(DASK_SETTINGS)
         security = security_of(self._credentials)
         scheduler = self._scheduler(security)
         try:
@@ -70,10 +74,10 @@ class Clerk:
         )
 
     def _local(self, scheduler: Scheduler, security: Security) -> LocalWorkers:
-        workers = self._profile.workers
-        slurm = self._profile.kind == "slurm"
-        memory, folder = (None, None) if slurm else (workers.memory_each, workers.local_directory)
-        return LocalWorkers(scheduler.address, security, self._workers, memory, folder and os.path.expandvars(folder))
+        # a job's memory and scratch folder are not this machine's
+        local = self._profile.kind == "local"
+        keywords = local_keywords(self._profile, self._folder) if local else {}
+        return LocalWorkers(scheduler.address, security, self._workers, keywords)
 
     async def _serve_local(self, scheduler: Scheduler, security: Security, wishes: asyncio.StreamReader) -> None:
         local = self._local(scheduler, security)
@@ -92,6 +96,7 @@ class Clerk:
             self._credentials,
             scheduler,
             self._local(scheduler, security),
+            self._home,
             lambda sentence: self._tell({"say": sentence}),
         )
         tending = asyncio.create_task(crew.tend())

@@ -12,8 +12,6 @@ from filewatcher.ports import Door
 
 PATIENCE = 10.0
 """Seconds for the scheduler to answer."""
-LOOK = 1.0
-"""Seconds between two looks whether it is still there."""
 
 
 class ExistingScheduler:
@@ -25,13 +23,11 @@ class ExistingScheduler:
 
     async def start(self) -> Door:
         """See that something listens there. Raises `Unreachable`."""
-        address = self._scheduler if "://" in self._scheduler else self._address_in(Path(self._scheduler).expanduser())
+        address = self._scheduler if "://" in self._scheduler else _address_in(self._scheduler)
         if self._connection is None:
             where = urlsplit(address)
             try:
-                self._connection = await asyncio.wait_for(
-                    asyncio.open_connection(where.hostname, where.port), PATIENCE
-                )
+                self._connection = await asyncio.wait_for(asyncio.open_connection(where.hostname, where.port), PATIENCE)
             except (OSError, TimeoutError, ValueError) as error:
                 reason = str(error) or f"no answer in {PATIENCE:g} s"
                 raise Unreachable(f"no Dask scheduler at {address}: {reason}; is it running?") from error
@@ -58,11 +54,11 @@ class ExistingScheduler:
             self._connection[1].close()
             self._connection = None
 
-    @staticmethod
-    def _address_in(path: Path) -> str:
-        try:
-            content = json.loads(path.read_text())
-            return str(content["address"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "it names no address"
-            raise Unreachable(f"{path}: {reason}; dask scheduler --scheduler-file writes one") from error
+
+def _address_in(file: str) -> str:
+    path = Path(file).expanduser()
+    try:
+        return str(json.loads(path.read_text())["address"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it names no address"
+        raise Unreachable(f"{path}: {reason}; dask scheduler --scheduler-file writes one") from error

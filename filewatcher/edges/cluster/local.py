@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from distributed import Nanny
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from distributed.security import Security
 
 START_LIMIT = 120.0
@@ -17,12 +19,12 @@ START_LIMIT = 120.0
 class LocalWorkers:
     """Worker processes of one thread (DIALS holds the GIL), named ``local-0``, ``local-1``, ...
 
-    `memory` is what each may use, bytes; None = a fair share of the machine.
+    `keywords` are those of a profile: memory of each, environment, scratch folder.
     """
 
-    def __init__(self, scheduler: str, security: Security, count: int, memory: int | None, folder: str | None) -> None:
+    def __init__(self, scheduler: str, security: Security, count: int, keywords: Mapping[str, Any]) -> None:
         self._scheduler, self._security = scheduler, security
-        self._count, self._memory, self._folder = count, memory, folder
+        self._count, self._keywords = count, keywords
         self._nannies: list[Nanny] = []
 
     async def start(self) -> None:
@@ -33,9 +35,8 @@ class LocalWorkers:
                 nthreads=1,
                 name=f"local-{i}",
                 security=self._security,
-                memory_limit=self._memory or "auto",
-                local_directory=self._folder,
                 silence_logs="CRITICAL",
+                **self._keywords,
             )
             for i in range(self._count)
         ]

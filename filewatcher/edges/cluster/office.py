@@ -7,6 +7,7 @@ import json
 import os
 import secrets
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from filewatcher.edges.cluster.credentials import make_credentials
@@ -28,14 +29,14 @@ LIVES = 5
 
 
 class Office:
-    """A scheduler with local workers or Slurm's, as `profile` says; `workers` overrides how many are local.
+    """A scheduler with local workers or Slurm's, as `profile` says.
 
-    It ends with whoever holds it: its process ends when its input does.
+    `folder` is where local workers have their scratch files. It ends with whoever holds it: its process ends when its
+    input does.
     """
 
-    def __init__(self, profile: Profile, say: Callable[[str], None], workers: int | None = None) -> None:
-        self._profile, self._say = profile, say
-        self._workers = workers or profile.workers.per_job if profile.kind == "local" else None
+    def __init__(self, profile: Profile, say: Callable[[str], None], folder: str | None = None) -> None:
+        self._profile, self._say, self._folder = profile, say, folder
         self._credentials = make_credentials()
         # the same for each of its processes, so that one finds and cancels the jobs of its predecessor
         self._name = f"filewatcher-{os.getpid()}-{secrets.token_hex(3)}"
@@ -101,12 +102,15 @@ class Office:
             stdout=pipe,
             start_new_session=True,
         )
-        self._write({
-            "name": self._name,
-            "profile": self._profile.model_dump(mode="json"),
-            "workers": self._workers,
-            "credentials": [self._credentials.certificate, self._credentials.key],
-        })
+        self._write(
+            {
+                "name": self._name,
+                "profile": self._profile.model_dump(mode="json"),
+                "folder": self._folder,
+                "home": str(Path.home()),
+                "credentials": [self._credentials.certificate, self._credentials.key],
+            }
+        )
         if self._wanted:
             self._write({"want": self._wanted})
         assert self._door is not None

@@ -39,7 +39,7 @@ class Queue:
 
     async def submit(self, script: str) -> str:
         """Submit a script, which does not touch a disk; returns the number of the job. Raises `QueueError`."""
-        words = ["sbatch", "--parsable", "--no-requeue", f"--job-name={self.name}"]
+        words = ["sbatch", "--parsable", f"--job-name={self.name}"]
         answer = await self._call(*words, stdin=script, environment=self._environment)
         # on a federation: number;cluster
         number = answer.strip().rpartition("\n")[2].partition(";")[0]

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import math
+import re
+import sys
 import time
 from collections import Counter
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from distributed.diagnostics.plugin import SchedulerPlugin
@@ -15,9 +19,10 @@ from filewatcher.edges.cluster.credentials import worker_environment
 from filewatcher.edges.cluster.queue import Queue, QueueError
 from filewatcher.edges.cluster.script import job_script
 from filewatcher.ports import WORKER_NEWS
+from filewatcher.profiles.jobs import retirement, sizes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Coroutine, Sequence
 
     from distributed import Scheduler
 
@@ -29,8 +34,29 @@ if TYPE_CHECKING:
 BUSY, QUIET = 1.0, 15.0
 """Seconds between two looks at the queue: while something is on its way, and when all are there. A worker that comes
 or goes is news at once."""
+RENEWAL = 300.0
+"""Seconds that Slurm may take to start a job in the place of one whose walltime ends."""
 DRAINED = 0.1
 """Seconds between two looks at what a worker that leaves has in hand."""
+
+
+def crew_of(profile: Profile) -> Crew:
+    """Tell the keeper what a profile allows.
+
+    Its workers retire by themselves before their job's walltime ends, if nobody tells them to; the keeper is earlier.
+    """
+    walltime, (lifetime, stagger) = profile.slurm.walltime, retirement(profile)
+    retire = walltime - lifetime + stagger
+    workers, (per_job, _) = profile.workers, sizes(profile)
+    return Crew(
+        workers.jobs_min,
+        workers.jobs_max,
+        per_job,
+        idle_release=profile.limits.idle_release or math.inf,
+        fallback_after=profile.fallback_after,
+        renew_before=min(retire + RENEWAL, (retire + walltime) / 2),
+        retire_before=retire,
+    )
 
 
 class SlurmWorkers(SchedulerPlugin):
@@ -45,27 +71,20 @@ class SlurmWorkers(SchedulerPlugin):
         credentials: Credentials,
         scheduler: Scheduler,
         local: LocalWorkers,
+        home: Path,
         say: Callable[[str], None],
     ) -> None:
         self._scheduler, self._local, self._say = scheduler, local, say
-        limits, workers = profile.limits, profile.workers
-        assert workers.per_job is not None
-        crew = Crew.of_walltime(
-            profile.slurm.walltime,
-            limits.frame_timeout,
-            jobs=(workers.jobs_min, workers.jobs_max),
-            per_job=workers.per_job,
-            idle_release=limits.idle_release or float("inf"),
-            fallback_after=profile.fallback_after,
-        )
         self._queue = Queue(name, worker_environment(credentials))
-        self._script = job_script(profile, scheduler.address, "slurm-$SLURM_JOB_ID")
-        self._drain_limit = limits.frame_timeout
-        self._keeper = Keeper(crew, time.monotonic())
+        self._script = job_script(profile, home=home, python=sys.executable, scheduler=scheduler.address)
+        self._drain_limit = profile.limits.frame_timeout
+        self._keeper = Keeper(crew_of(profile), time.monotonic())
         self._wanted = 1
         self._news = asyncio.Event()
         self._leaving: set[asyncio.Task[None]] = set()
         scheduler.add_plugin(self)
+        if (logs := profile.slurm.log_directory) is not None:
+            self._make_folder(Path(re.sub("^~(?=/)", str(home), logs)))
 
     def want(self, workers: int) -> None:
         """Say how many workers would keep up."""
@@ -99,6 +118,13 @@ class SlurmWorkers(SchedulerPlugin):
         for task in self._leaving:
             task.cancel()
         await asyncio.gather(self._queue.cancel_all(), self._local.close(), *self._leaving, return_exceptions=True)
+
+    def _make_folder(self, logs: Path) -> None:
+        """Slurm starts no job whose log it cannot write."""
+        try:
+            logs.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            self._say(f"slurm.log_directory {logs}: {error.strerror}; Slurm starts no job whose log it cannot write")
 
     async def _look(self) -> list[QueuedJob] | None:
         try:
@@ -151,7 +177,7 @@ class SlurmWorkers(SchedulerPlugin):
             self._scheduler.log_event(WORKER_NEWS, {"action": "leaving", "worker": address})
         here = self._scheduler.workers
         end = time.monotonic() + self._drain_limit
-        while any(a in here and here[a].processing for a in addresses) and time.monotonic() < end:
+        while any(a in here and here[a].processing for a in addresses) and time.monotonic() < end:  # noqa: ASYNC110
             await asyncio.sleep(DRAINED)
         await self._scheduler.retire_workers(workers=[a for a in addresses if a in here], close_workers=True)
 
@@ -165,7 +191,7 @@ class SlurmWorkers(SchedulerPlugin):
         await self._drain(self._addresses("local"))
         await self._local.close()
 
-    def _start(self, what: object) -> None:
-        task = asyncio.ensure_future(what)  # type: ignore[call-overload]
+    def _start(self, what: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(what)
         self._leaving.add(task)
         task.add_done_callback(self._leaving.discard)

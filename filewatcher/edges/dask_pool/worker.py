@@ -7,21 +7,19 @@ import threading
 import time
 from dataclasses import astuple
 from functools import cache
+from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from distributed import WorkerPlugin
-
 from filewatcher.mounts import file_system
-from spotfinding.analysis import Analysis
+from spotfinding.analysis import Analysis, engine_version
 from spotfinding.chunks import Chunk, Layout
 from spotfinding.detector import Detector
 from spotfinding.errors import AnalysisError, NotReadable
-from spotfinding.parameters import Parameters
+from spotfinding.parameters import ParameterError, Parameters
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from distributed import Worker
+    from collections.abc import Mapping, Sequence
 
 Place: TypeAlias = tuple[str, int, int, int]
 """Path, offset in bytes, size in bytes, filter mask."""
@@ -31,37 +29,39 @@ Answer: TypeAlias = tuple[str, Any]
 TOO_LONG = 71
 """Exit status of a worker whose frame took longer than the limit; the number has no other meaning."""
 
-_jobs: dict[str, ArmJob] = {}
 _analyses: dict[str, Analysis] = {}
 
 
-class ArmJob(WorkerPlugin):
-    """Tells a worker, also one that joins later, what a collection needs; built on first use, then kept."""
+def arm(
+    job: str,
+    detector: Mapping[str, Any],
+    parameters: Mapping[str, Any],
+    engine: str,
+    versions: Mapping[str, str],
+    paths: Sequence[str],
+) -> str | None:
+    """Build the engine and analyse a blank image, so that the first frame is as fast as the others.
 
-    def __init__(self, job: str, detector: Mapping[str, Any], parameters: Mapping[str, Any], engine: str) -> None:
-        self.name = f"filewatcher-{job}"
-        self.job, self.detector, self.parameters, self.engine = job, detector, parameters, engine
-
-    def setup(self, worker: Worker) -> None:  # noqa: ARG002  Dask's signature
-        """Remember the job; the engine is built by the first task, off the worker's event loop."""
-        # what an engine prints must not end up between the JSON lines on our standard output
-        os.dup2(2, 1)
-        _jobs[self.job] = self
-
-    def teardown(self, worker: Worker) -> None:  # noqa: ARG002  Dask's signature
-        """Forget the job."""
-        _jobs.pop(self.job, None)
-        _analyses.pop(self.job, None)
-
-    def build(self) -> Analysis:
-        """Build mask, models and threshold objects."""
-        detector = Detector(**self.detector)
-        return Analysis(detector, Parameters.from_json(self.parameters), self.engine)
-
-
-def warm_up(job: str) -> None:
-    """Build the engine and analyse a blank image, so that the first frame is as fast as the others."""
-    _analysis(job).warm_up()
+    Returns why this worker cannot be trusted with the collection: other `versions`, or it cannot read `paths`.
+    """
+    # what an engine prints must not end up between the JSON lines on our standard output
+    os.dup2(2, 1)
+    for path in paths:
+        try:
+            with Path(path).open("rb"):
+                pass
+        except OSError as error:
+            return f"cannot read {path}: {error.strerror}; is that file system mounted on its node?"
+    for name, wanted in versions.items():
+        try:
+            here = version(name) if name == "filewatcher" else engine_version(name)
+        except (ImportError, AnalysisError, ParameterError) as error:
+            return f"has no {name} engine: {error}"
+        if here != wanted:
+            return f"has {name} {here} instead of {wanted}: two that differ do not mix"
+    _analyses[job] = Analysis(Detector(**detector), Parameters.from_json(parameters), engine)
+    _analyses[job].warm_up()
+    return None
 
 
 def analyse(job: str, layout: tuple[Any, ...], places: list[Place], limit: float) -> tuple[list[Answer], float]:
@@ -71,7 +71,7 @@ def analyse(job: str, layout: tuple[Any, ...], places: list[Place], limit: float
     because nothing else stops native code.
     """
     start = time.perf_counter()
-    analysis = _analysis(job)
+    analysis = _analyses[job]
     stored = Layout(*layout)
     answers = []
     for place in places:
@@ -83,12 +83,6 @@ def analyse(job: str, layout: tuple[Any, ...], places: list[Place], limit: float
         finally:
             watchdog.cancel()
     return answers, time.perf_counter() - start
-
-
-def _analysis(job: str) -> Analysis:
-    if job not in _analyses:
-        _analyses[job] = _jobs[job].build()
-    return _analyses[job]
 
 
 @cache
