@@ -156,9 +156,19 @@ class PrivateSlurm:
         (self.folder / f"spool-{node}").mkdir(exist_ok=True)
         self.call("slurmd", "-N", node, "-f", self.environment["SLURM_CONF"])
 
-    def set_node(self, node: str, state: str) -> None:
-        """Set a node ``down`` (its jobs are killed), ``drain`` (they go on) or ``resume``."""
-        self.call("scontrol", "update", f"nodename={node}", f"state={state}", "reason=test")
+    def take_node_down(self, node: str) -> None:
+        """Set a node down: its jobs are killed."""
+        self.call("scontrol", "update", f"nodename={node}", "state=down", "reason=test")
+
+    def bring_node_back(self, node: str) -> None:
+        """Wait until it takes jobs again; it may have come back by itself, which Slurm calls an invalid state."""
+        with contextlib.suppress(subprocess.CalledProcessError):
+            self.call("scontrol", "update", f"nodename={node}", "state=resume")
+        self.until(lambda: self.idle_nodes() == len(self.nodes), "all nodes taking jobs")
+
+    def set_partition(self, partition: str, state: str) -> None:
+        """Set a partition ``inactive`` (sbatch fails), ``down`` (jobs wait) or ``up``."""
+        self.call("scontrol", "update", f"partition={partition}", f"state={state}")
 
     @staticmethod
     def until(true: Callable[[], object], what: str, seconds: float = PATIENCE) -> None:
