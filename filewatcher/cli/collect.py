@@ -9,6 +9,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from filewatcher.cli import folders
+from filewatcher.cli.capacity import CapacityKeeper
 from filewatcher.cli.gridding import checked_words, choose_grid
 from filewatcher.cli.listeners import JsonLines, Listeners, Stopwatch, Words
 from filewatcher.cli.profiles import chosen
@@ -38,7 +39,8 @@ if TYPE_CHECKING:
     from filewatcher.core.grid import Grid
     from filewatcher.core.observations import Described
     from filewatcher.core.run import Finished, Run
-    from filewatcher.profiles import Loaded, Profile
+    from filewatcher.ports import Cluster
+    from filewatcher.profiles import Profile
 
 INCOMPLETE = 3
 """Exit code of a collection with failed or missing frames."""
@@ -49,10 +51,12 @@ PACKAGES = ("filewatcher", "numpy", "h5py", "hdf5plugin", "dectris-compression",
 
 async def collect(wishes: Wishes) -> int:
     """Watch or reprocess one collection; returns the exit code."""
-    order, loaded = order_of(wishes), chosen(wishes)
-    limits = limits_of(loaded.profile)
+    order = order_of(wishes)
+    profile = chosen(wishes).profile
+    limits = limits_of(profile)
     words, stopwatch = Words(quiet=wishes.quiet), Stopwatch()
-    pool = pool_of(loaded, limits, words.say)
+    cluster = cluster_of(profile, words.say)
+    pool = DaskPool(cluster, limits, profile.limits.frame_timeout, words.say)
     started = time.monotonic()
     watch = ScanWatch(
         selection=order.selection,
@@ -64,9 +68,10 @@ async def collect(wishes: Wishes) -> int:
     observer = SwmrObserver(
         wishes.master, wait=wishes.wait, channel=wishes.channel, frames=wishes.frames, seen=watch.rows_seen
     )
-    told = (stopwatch, words, JsonLines(order.engine)) if wishes.as_json else (stopwatch, words)
+    keeper = CapacityKeeper(cluster, pool, words.say, time.monotonic)
+    told = Listeners(stopwatch, words, keeper, *([JsonLines(order.engine)] if wishes.as_json else []))
     desk = Desk(wishes, words)
-    loop = CollectionLoop(order, watch, observer, pool, desk.open, Listeners(*told), time.monotonic, limits)
+    loop = CollectionLoop(order, watch, observer, pool, desk.open, told, time.monotonic, limits)
     there = wishes.master.exists()
     words.start(f"reading {wishes.master}" if there else f"waiting for {wishes.master}")
     async with AsyncExitStack() as house:
@@ -95,12 +100,10 @@ def limits_of(profile: Profile) -> Limits:
     return Limits(given.frames_per_task_max, given.in_flight_per_worker, given.retries)
 
 
-def pool_of(loaded: Loaded, limits: Limits, say: Callable[[str], None]) -> DaskPool:
-    """Make the pool of a profile; nothing is started yet. Raises `Refused`."""
-    profile = loaded.profile
+def cluster_of(profile: Profile, say: Callable[[str], None]) -> Cluster:
+    """Make the cluster of a profile; nothing is started yet. Raises `Refused`."""
     directory = profile.workers.local_directory if profile.kind == "local" else None
-    cluster = open_cluster(profile, say, None if directory is None else on_this_machine(directory))
-    return DaskPool(cluster, limits, profile.limits.frame_timeout, say)
+    return open_cluster(profile, say, None if directory is None else on_this_machine(directory))
 
 
 class Desk:

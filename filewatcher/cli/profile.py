@@ -24,6 +24,11 @@ Words = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON on standard output.")]
 
+Folder = Annotated[
+    Path, typer.Option(file_okay=False, exists=True, help="Where a frame is put; all nodes must see it.")
+]
+Patience = Annotated[float, typer.Option("--timeout", min=1, help="Seconds to wait for the worker.")]
+
 
 @app.command("list")
 def list_profiles(as_json: AsJson = False) -> None:
@@ -80,6 +85,33 @@ def check(profile: Word = None, words: Words = None, as_json: AsJson = False) ->
     for subject, words_of_it in told(loaded):
         typer.echo(f"{subject:<10} {words_of_it}", err=True)
     typer.echo(script(loaded) or "", nl=False)
+
+
+@app.command("test")
+def try_out(
+    profile: Word = None,
+    words: Words = None,
+    folder: Folder = Path(),
+    patience: Patience = 300.0,
+    as_json: AsJson = False,
+) -> None:
+    """Start one worker as the profile says, let it analyse one frame, say how long that took, and give it back."""
+    import asyncio  # noqa: PLC0415  heavy: --help must not wait for it
+
+    from filewatcher.cli.profiles import choose  # noqa: PLC0415
+    from filewatcher.cli.trial import trial  # noqa: PLC0415
+
+    loaded = choose(profile, words or ())
+
+    def say(sentence: str) -> None:
+        typer.echo(sentence, err=True)
+
+    steps = asyncio.run(trial(loaded.profile, folder.absolute(), patience, say))
+    if as_json:
+        typer.echo(json.dumps({"profile": loaded.name, "seconds": {what: round(took, 3) for what, took in steps}}))
+        return
+    for what, took in steps:
+        typer.echo(f"{took:6.1f} s  {what}")
 
 
 @app.command()

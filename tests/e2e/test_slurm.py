@@ -199,3 +199,24 @@ def test_jobs_are_replaced_before_their_walltime_ends(night: Night) -> None:
     night.frames(1)
     night.said(f"Slurm job ({'|'.join(first)}) is given back")
     assert all(line["attempts"] == 1 for line in night.end())
+
+
+def test_a_profile_is_tried_with_one_worker_and_one_frame(shell: Shell, slurm: PrivateSlurm, tmp_path: Path) -> None:
+    profile = tmp_path / "slurm-like.yaml"
+    profile.write_text(PROFILE.format(fallback="never", walltime="10min", logs=tmp_path / "logs", setup='""'))
+    shell.folder.mkdir()
+    ran = shell.run("profile", "test", profile, "--json")
+    assert ran.code == 0, ran.stderr
+    (line,) = ran.lines
+    assert "frame analysed, 25 of 25 spots found" in line["seconds"]
+    assert slurm.jobs() == []
+    assert list(shell.folder.iterdir()) == [], "what it wrote is gone"
+
+    slurm.set_partition("live", "inactive")
+    try:
+        ran = shell.run("profile", "test", profile, "--timeout", 3)
+    finally:
+        slurm.set_partition("live", "up")
+    assert ran.code == 4
+    assert "sbatch failed" in ran.stderr
+    assert "no worker came in 3 s" in ran.stderr
