@@ -13,11 +13,12 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from filewatcher.errors import Unreachable
+from filewatcher.errors import FilewatcherError, Unreachable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -253,3 +254,21 @@ def _free_ports(count: int) -> list[int]:
         for one in sockets:
             one.bind(("127.0.0.1", 0))
         return [one.getsockname()[1] for one in sockets]
+
+
+def main(folder: Path) -> None:
+    """Run one in the foreground, until SIGINT or SIGTERM."""
+    stop = {signal.SIGINT, signal.SIGTERM}
+    try:
+        with PrivateSlurm(folder) as slurm:
+            signal.pthread_sigmask(signal.SIG_BLOCK, stop)
+            (line,) = (f"export {name}={value}" for name, value in slurm.environment.items())
+            sys.stdout.write(f"{line}\n")
+            sys.stdout.flush()
+            signal.sigwait(stop)
+    except FilewatcherError as error:
+        sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1] if len(sys.argv) > 1 else "slurm").absolute())

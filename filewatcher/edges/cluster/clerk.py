@@ -53,9 +53,8 @@ class Clerk:
         """Serve until the wishes end."""
         dask.config.set(DASK_SETTINGS)
         security = security_of(self._credentials)
-        scheduler = self._scheduler(security)
         try:
-            async with scheduler:
+            async with self._scheduler(security) as scheduler:
                 serve = self._serve_slurm if self._profile.kind == "slurm" else self._serve_local
                 await serve(scheduler, security, wishes)
         except (OSError, RuntimeError, TimeoutError, ValueError) as error:

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import logging
 from typing import TYPE_CHECKING, Any
 
 import dask
 import dask.system
 from distributed import Client
 from distributed.client import FutureCancelledError
+from distributed.comm import CommClosedError
 from distributed.scheduler import KilledWorker
 from distributed.security import Security
 
@@ -100,27 +102,27 @@ class DaskPool:
 
     async def _start(self) -> None:
         dask.config.set(CLIENT_SETTINGS)
+        # what a user has to know is said in a sentence
+        logging.getLogger("distributed").setLevel(logging.CRITICAL)
         await self._connect()
         self._do(self._stay_connected())
 
     async def _connect(self) -> None:
         self._door = door = await self._cluster.start()
         security = None if door.credentials is None else _security(door.credentials)
+        client = Client(door.address, asynchronous=True, set_as_default=False, security=security, timeout=CONNECT_LIMIT)
         try:
-            self._client = await Client(
-                door.address,
-                asynchronous=True,
-                set_as_default=False,
-                security=security,
-                timeout=CONNECT_LIMIT,
-            )
-            self._client.subscribe_topic(WORKER_NEWS, self._hear)
-            await self._client.register_plugin(Herald())
-            names = await self._client.run_on_scheduler(names_of_workers)
-            for address, name in names.items():
-                self._came(address, name)
+            await client
+            self._client = client  # workers are armed as soon as they are heard of
+            client.subscribe_topic(WORKER_NEWS, self._hear)
+            await client.register_plugin(Herald())
+            names = await client.run_on_scheduler(names_of_workers)
         except (OSError, RuntimeError, TimeoutError, TypeError, ValueError) as error:
+            self._client = None
+            await client.close()
             raise Unreachable(f"the Dask scheduler at {door.address} did not answer as one: {error}") from error
+        for address, name in names.items():
+            self._came(address, name)
 
     async def _stay_connected(self) -> None:
         """Find a new scheduler when this one is gone; what it had is handed out again, through no fault of its own."""
@@ -244,6 +246,8 @@ class DaskPool:
             back = BatchEnded(batch, outcomes, seconds)
         except (KilledWorker, FutureCancelledError):
             return  # its worker, or the scheduler, is gone: that is news of its own, and then it is known who ran
+        except CommClosedError as error:
+            back = BatchLost(batch, f"the way to the scheduler broke: {error}", blameless=True)
         except Exception as error:  # noqa: BLE001  the boundary of a batch: whatever it is, the collection goes on
             back = BatchLost(batch, f"{type(error).__name__}: {error}", blameless=False)
         if self._placing.came_back(ticket):

@@ -16,7 +16,7 @@ from spotfinding.analysis import Analysis, engine_version
 from spotfinding.chunks import Chunk, Layout
 from spotfinding.detector import Detector
 from spotfinding.errors import AnalysisError, NotReadable
-from spotfinding.parameters import ParameterError, Parameters
+from spotfinding.parameters import Parameters
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -55,8 +55,8 @@ def arm(
     for name, wanted in versions.items():
         try:
             here = version(name) if name == "filewatcher" else engine_version(name)
-        except (ImportError, AnalysisError, ParameterError) as error:
-            return f"has no {name} engine: {error}"
+        except Exception as error:  # noqa: BLE001  however an installation is broken
+            return f"has no {name} engine that works ({type(error).__name__}: {error})"
         if here != wanted:
             return f"has {name} {here} instead of {wanted}: two that differ do not mix"
     _analyses[job] = Analysis(Detector(**detector), Parameters.from_json(parameters), engine)
