@@ -159,6 +159,13 @@ def test_what_is_no_text_file(tmp_path: Path) -> None:
             load(str(path), search)
 
 
+def test_a_name_that_no_file_can_have() -> None:
+    with pytest.raises(Refused, match="cannot be looked for: File name too long"):
+        load("x" * 300, SearchPath((SHIPPED,)))
+    with pytest.raises(Refused, match="there is no such file"):
+        load("~nobody/x.yaml", SearchPath((SHIPPED,)))
+
+
 def test_a_circle_over_three_files_is_told_from_one_to_the_last(tmp_path: Path) -> None:
     for one, other in (("a", "b"), ("b", "c"), ("c", "a")):
         (tmp_path / f"{one}.yaml").write_text(f"version: 1\nextends: {other}\n")
