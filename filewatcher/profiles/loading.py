@@ -167,6 +167,8 @@ def merge(base: Node, over: Node) -> Node:
 def _grafted(override: Override) -> Node:
     """Make a tree that holds one value only."""
     origin = Origin(override.source)
+    if override.key == "extends":
+        raise Refused(f"{override.source}: only a file can extend another: ask for that profile, or write a file")
     node = parse(override.text, override.source, lines=False)
     for part in reversed(override.key.split(".")):
         if not part:

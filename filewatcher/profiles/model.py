@@ -200,6 +200,8 @@ class Profile(Section):
 
     @model_validator(mode="after")
     def _possible(self) -> Profile:
+        if self.version != VERSION:
+            raise at("version", f"{self.version} is not known to this filewatcher: write {VERSION}")
         if self.workers.jobs_min > self.workers.jobs_max:
             raise at(
                 "workers.jobs_min",

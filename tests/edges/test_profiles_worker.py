@@ -28,7 +28,7 @@ def test_the_workers_of_a_job_are_those_of_the_profile(tmp_path: Path) -> None:
                 "bash", "-c", script, env={**os.environ, "TMPDIR": str(tmp_path)}, stderr=asyncio.subprocess.DEVNULL
             )
             try:
-                async with Client(scheduler.address, asynchronous=True) as client:
+                async with Client(scheduler.address, asynchronous=True) as client:  # type: ignore[no-untyped-call]
                     await client.wait_for_workers(2, timeout=60)
                     for worker in scheduler.workers.values():
                         assert str(worker.name).startswith("filewatcher-0-")

@@ -184,6 +184,11 @@ def test_a_circle_over_three_files_is_told_from_one_to_the_last(tmp_path: Path) 
         (Override("slurm.partition", "[a", "--set x"), "^--set x: not YAML"),
         (Override("workers..per_job", "3", "--set x"), "is no key: write section.key"),
         (Override("workers.per_job.more", "3", "--set x"), "^--set x: workers.per_job: is one number"),
+        (Override("slurm.job_memory", "[1]", "--set x"), "^--set x: slurm.job_memory: is one number: [^\n]*$"),
+        (Override("slurm.job_memory", "{a: b}", "--set x"), "^--set x: slurm.job_memory: is one number: [^\n]*$"),
+        (Override("slurm.job_memory", "0GiB", "--set x"), "^--set x: slurm.job_memory: '0GiB' is too small: [^\n]*$"),
+        (Override("version", "2", "--set x"), "^--set x: version: 2 is not known to this filewatcher: write 1"),
+        (Override("extends", "slurm", "--set x"), "^--set x: only a file can extend another"),
     ],
 )
 def test_a_wrong_value_from_outside_names_where_it_came_from(override: Override, sentence: str) -> None:
