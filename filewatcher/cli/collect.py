@@ -104,7 +104,7 @@ def local_pool(loaded: Loaded, limits: Limits) -> DaskPool:
         )
     directory = profile.workers.local_directory
     keywords = local_keywords(profile, None if directory is None else on_this_machine(directory))
-    return DaskPool(profile.workers.per_job or cores(), limits, profile.limits.frame_timeout, keywords)
+    return DaskPool(profile.workers.per_job or cores(), limits, profile.limits.frame_timeout, keywords=keywords)
 
 
 class Desk:

@@ -48,6 +48,9 @@ DASK_SETTINGS = {
     "distributed.nanny.pre-spawn-environ": WORKER_ENVIRONMENT,
 }
 
+SPOT_FINDING = "spotfinding.analysis:Analysis"
+"""What a worker does with a frame, by name: a class with the constructor and the methods of this one."""
+
 GATHER = 0.1
 """Seconds in which all that a dead worker had comes back."""
 
@@ -64,9 +67,15 @@ class DaskPool:
     """Worker processes on this machine, one thread each: DIALS holds the GIL."""
 
     def __init__(
-        self, workers: int, limits: Limits, frame_timeout: float = 60.0, keywords: Mapping[str, Any] | None = None
+        self,
+        workers: int,
+        limits: Limits,
+        frame_timeout: float = 60.0,
+        analysis: str = SPOT_FINDING,
+        keywords: Mapping[str, Any] | None = None,
     ) -> None:
         self.workers = workers
+        self._analysis = analysis
         self._limits = limits
         self._frame_timeout = frame_timeout
         self._keywords = keywords or {}
@@ -122,7 +131,7 @@ class DaskPool:
         """Give every worker, also those to come, what the collection needs, and warm them up."""
         assert self._client is not None
         assert self._cluster is not None
-        plugin = worker.ArmJob(job.name, asdict(job.detector), dict(job.parameters), job.engine)
+        plugin = worker.ArmJob(job.name, asdict(job.detector), dict(job.parameters), job.engine, self._analysis)
         await self._client.register_plugin(plugin)
         addresses = [w.worker_address for w in self._cluster.workers.values()]
         warm = [self._task(worker.warm_up, job.name, workers=[address]) for address in addresses]

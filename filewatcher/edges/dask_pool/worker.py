@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
-import threading
 import time
 from dataclasses import astuple
 from functools import cache
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from distributed import WorkerPlugin
 
+from filewatcher.edges.dask_pool.watchdog import Watchdog
 from filewatcher.mounts import file_system
-from spotfinding.analysis import Analysis
 from spotfinding.chunks import Chunk, Layout
 from spotfinding.detector import Detector
 from spotfinding.errors import AnalysisError, NotReadable
@@ -23,13 +23,12 @@ if TYPE_CHECKING:
 
     from distributed import Worker
 
+    from spotfinding.analysis import Analysis
+
 Place: TypeAlias = tuple[str, int, int, int]
 """Path, offset in bytes, size in bytes, filter mask."""
 Answer: TypeAlias = tuple[str, Any]
 """``("done", (engine, *numbers))``, ``("failed", reason)`` or ``("unreadable", reason)``."""
-
-TOO_LONG = 71
-"""Exit status of a worker whose frame took longer than the limit; the number has no other meaning."""
 
 _jobs: dict[str, ArmJob] = {}
 _analyses: dict[str, Analysis] = {}
@@ -38,9 +37,12 @@ _analyses: dict[str, Analysis] = {}
 class ArmJob(WorkerPlugin):
     """Tells a worker, also one that joins later, what a collection needs; built on first use, then kept."""
 
-    def __init__(self, job: str, detector: Mapping[str, Any], parameters: Mapping[str, Any], engine: str) -> None:
+    def __init__(
+        self, job: str, detector: Mapping[str, Any], parameters: Mapping[str, Any], engine: str, analysis: str
+    ) -> None:
         self.name = f"filewatcher-{job}"
         self.job, self.detector, self.parameters, self.engine = job, detector, parameters, engine
+        self.analysis = analysis
 
     def setup(self, worker: Worker) -> None:  # noqa: ARG002  Dask's signature
         """Remember the job; the engine is built by the first task, off the worker's event loop."""
@@ -55,8 +57,8 @@ class ArmJob(WorkerPlugin):
 
     def build(self) -> Analysis:
         """Build mask, models and threshold objects."""
-        detector = Detector(**self.detector)
-        return Analysis(detector, Parameters.from_json(self.parameters), self.engine)
+        analysis: type[Analysis] = resolve_name(self.analysis)
+        return analysis(Detector(**self.detector), Parameters.from_json(self.parameters), self.engine)
 
 
 def warm_up(job: str) -> None:
@@ -67,21 +69,16 @@ def warm_up(job: str) -> None:
 def analyse(job: str, layout: tuple[Any, ...], places: list[Place], limit: float) -> tuple[list[Answer], float]:
     """Analyse the frames of one batch; returns an answer per frame and the seconds that it took.
 
-    A frame that fails does not take the others along; one that takes longer than `limit` seconds ends the process,
-    because nothing else stops native code.
+    A frame that fails does not take the others along; one that takes longer than `limit` seconds ends the process.
     """
     start = time.perf_counter()
     analysis = _analysis(job)
     stored = Layout(*layout)
     answers = []
-    for place in places:
-        watchdog = threading.Timer(limit, os._exit, (TOO_LONG,))
-        watchdog.daemon = True
-        watchdog.start()
-        try:
+    with Watchdog(limit) as watchdog:
+        for place in places:
+            watchdog.feed()
             answers.append(_answer(analysis, Chunk(*place), stored))
-        finally:
-            watchdog.cancel()
     return answers, time.perf_counter() - start
 
 
