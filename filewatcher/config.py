@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import tempfile
 from pathlib import Path
 
 from pydantic import Field, ValidationError
@@ -63,7 +64,8 @@ def read_profile_values() -> dict[str, tuple[str, str]]:
 def on_this_machine(path: str) -> str:
     """Replace ``~`` and variables in a path of a profile. Raises `Refused` for a variable that is not set here."""
     try:
-        given = re.sub(r"\$\{?(\w+)\}?", lambda name: {"TMPDIR": "/tmp", **os.environ}[name[1]], path)  # noqa: S108
+        known = {"TMPDIR": tempfile.gettempdir(), **{name: text for name, text in os.environ.items() if text}}
+        given = re.sub(r"\$\{?(\w+)\}?", lambda name: known[name[1]], path)
     except KeyError as error:
         raise Refused(f"workers.local_directory: {path}: {error.args[0]} is not set on this machine") from error
     return str(Path(given).expanduser())

@@ -56,7 +56,7 @@ async def collect(wishes: Wishes) -> int:
     limits = limits_of(profile)
     words, stopwatch = Words(quiet=wishes.quiet), Stopwatch()
     cluster = cluster_of(profile, words.say)
-    pool = DaskPool(cluster, limits, profile.limits.frame_timeout, words.say)
+    pool = DaskPool(cluster, limits, profile.limits.frame_timeout, say=words.say)
     started = time.monotonic()
     watch = ScanWatch(
         selection=order.selection,

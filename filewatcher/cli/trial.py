@@ -42,7 +42,7 @@ def one_worker(profile: Profile) -> Profile:
 async def trial(profile: Profile, folder: Path, patience: float, say: Callable[[str], None]) -> list[Step]:
     """Do it, with a frame in `folder`; seconds of each step. Raises `Refused`, `Unreachable` or `Broken`."""
     small = one_worker(profile)
-    pool = DaskPool(cluster_of(small, say), limits_of(small), small.limits.frame_timeout, say)
+    pool = DaskPool(cluster_of(small, say), limits_of(small), small.limits.frame_timeout, say=say)
     clock = [time.monotonic()]
     steps: list[Step] = []
 

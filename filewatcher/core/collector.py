@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from filewatcher.core.messages import METRICS, FrameFailed, FrameResult, State
+from filewatcher.core.messages import METRICS, FrameFailed, FrameResult, State, numbers_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,7 +41,7 @@ class Collector:
 
     def __init__(self, frames: int = 0) -> None:
         self._states = np.zeros(frames, np.uint8)
-        self._values = {name: np.full(frames, np.nan) for name in METRICS}
+        self._values = np.full((frames, len(METRICS)), np.nan)
         self._attempts = np.zeros(frames, np.int64)
         self._errors: dict[int, str] = {}
         self._ended = dict.fromkeys((State.DONE, State.FAILED, State.MISSING), 0)
@@ -56,7 +56,7 @@ class Collector:
             self._results = None
             self._states = np.concatenate([self._states, np.zeros(more, np.uint8)])
             self._attempts = np.concatenate([self._attempts, np.zeros(more, np.int64)])
-            self._values = {k: np.concatenate([v, np.full(more, np.nan)]) for k, v in self._values.items()}
+            self._values = np.concatenate([self._values, np.full((more, len(METRICS)), np.nan)])
 
     def record(self, outcome: Outcome) -> bool:
         """Take an outcome; False if its frame has ended already, and nothing changed."""
@@ -69,8 +69,7 @@ class Collector:
         self._states[frame] = state
         self._ended[state] += 1
         if isinstance(outcome, FrameResult):
-            for name in METRICS:
-                self._values[name][frame] = getattr(outcome.statistics, name)
+            self._values[frame] = numbers_of(outcome.statistics)
             self._attempts[frame] = outcome.attempts
             return True
         self._errors[frame] = outcome.reason
@@ -89,7 +88,7 @@ class Collector:
     def results(self) -> Results:
         """Return a snapshot; the same object until something changes."""
         if self._results is None:
-            values = {name: array.copy() for name, array in self._values.items()}
+            values = dict(zip(METRICS, self._values.T.copy(), strict=True))
             self._results = Results(
                 sum(self._ended.values()), self._states.copy(), values, self._attempts.copy(), dict(self._errors)
             )

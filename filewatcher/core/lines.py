@@ -5,12 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import asdict
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from filewatcher.core.messages import METRICS, FrameFailed, FrameMissing, FrameResult, State
+from filewatcher.core.messages import METRICS, FrameFailed, FrameMissing, FrameResult, State, numbers_of
 
 if TYPE_CHECKING:
     from filewatcher.core.grid import Grid
@@ -44,7 +43,7 @@ def frame_line(outcome: Outcome, engine: str | None = None) -> dict[str, Json]:
     match outcome:
         case FrameResult():
             state, engine, attempts = State.DONE, outcome.engine, outcome.attempts
-            numbers = {name: to_json(value) for name, value in asdict(outcome.statistics).items()}
+            numbers = dict(zip(METRICS, map(to_json, numbers_of(outcome.statistics)), strict=True))
         case FrameFailed():
             state, attempts, error = State.FAILED, outcome.attempts, outcome.reason
         case FrameMissing():

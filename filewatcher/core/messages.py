@@ -11,7 +11,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from enum import IntEnum
-from typing import TypeAlias
+from operator import attrgetter
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class State(IntEnum):
@@ -145,6 +149,9 @@ class Statistics:
 
 METRICS: tuple[str, ...] = tuple(f.name for f in fields(Statistics))
 """Names of the numbers, in the order of the JSON line."""
+
+numbers_of: Callable[[Statistics], tuple[float, ...]] = attrgetter(*METRICS)
+"""The numbers themselves, in that order; ``dataclasses.asdict`` takes a hundred times as long."""
 
 COUNTS: frozenset[str] = frozenset({"n_spots_total", "n_spots_no_ice", "n_spots_4A", "n_strong_pixels"})
 """Those that are whole numbers."""

@@ -12,11 +12,10 @@ import json
 import os
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
-from filewatcher.core.messages import FrameFailed, FrameResult, Recorded, Statistics
+from filewatcher.core.messages import FrameFailed, FrameResult, Recorded, Statistics, numbers_of
 from filewatcher.errors import Broken, Refused
 from filewatcher.mounts import file_system
 
@@ -101,9 +100,11 @@ class Journal:
 
     def recorded(self) -> list[Recorded]:
         """Return all that is on record, by scan and frame."""
-        query = "select state, body, place from outcome order by scan, frame"
+        query = "select scan, frame, state, body, place from outcome order by scan, frame"
         rows = self._run(lambda db: db.execute(query).fetchall())
-        return [Recorded(_outcome(state, json.loads(body)), place) for state, body, place in rows]
+        return [
+            Recorded(_outcome(scan, frame, state, json.loads(body)), place) for scan, frame, state, body, place in rows
+        ]
 
     async def add(self, ended: Sequence[Recorded]) -> None:
         """Record frames that have ended, all or none; the same bytes keep their first outcome."""
@@ -232,12 +233,14 @@ def _forget(db: sqlite3.Connection) -> None:
 
 
 def _row(outcome: FrameResult | FrameFailed, place: str) -> Row:
-    state = "done" if isinstance(outcome, FrameResult) else "failed"
-    return outcome.scan, outcome.frame, state, json.dumps(asdict(outcome)), place
+    if isinstance(outcome, FrameResult):
+        body: list[object] = [outcome.engine, outcome.attempts, *numbers_of(outcome.statistics)]
+        return outcome.scan, outcome.frame, "done", json.dumps(body), place
+    return outcome.scan, outcome.frame, "failed", json.dumps([outcome.reason, outcome.attempts]), place
 
 
-def _outcome(state: str, body: dict[str, object]) -> FrameResult | FrameFailed:
+def _outcome(scan: int, frame: int, state: str, body: list[Any]) -> FrameResult | FrameFailed:
     if state == "done":
-        statistics = Statistics(**body.pop("statistics"))  # type: ignore[arg-type]  # JSON of our own dataclass
-        return FrameResult(statistics=statistics, **body)  # type: ignore[arg-type]
-    return FrameFailed(**body)  # type: ignore[arg-type]
+        engine, attempts, *numbers = body
+        return FrameResult(scan, frame, Statistics(*numbers), engine, attempts)
+    return FrameFailed(scan, frame, *body)

@@ -39,19 +39,21 @@ FAMILIAR = {
 
 def complaints(error: ValidationError, nodes: Mapping[tuple[str, ...], Node], file: str) -> list[str]:
     """Make one sentence per fault, in the order of the lines; `nodes` are the texts as they were written."""
-    found = []
+    found: dict[tuple[str, ...], tuple[int, str]] = {}
     for detail in error.errors():
         place = tuple(str(part) for part in detail["loc"] if part != "[key]")
         if detail["type"] == "profile":
             place = tuple(detail["ctx"]["place"].split("."))
+        elif place not in nodes:
+            place = place[:-1]  # one of the types that a value may have: the first one tells enough
         known = place
         while known and known not in nodes:
             known = known[:-1]
         # where a whole section is missing, the file is all there is to point at
         origin = nodes[known].origin if known else Origin(file)
         written = nodes[place].plain() if place in nodes else None
-        found.append((origin.line, f"{origin}: {'.'.join(place)}: {_sentence(detail, place, written)}"))
-    return [sentence for _, sentence in sorted(found, key=lambda one: one[0])]
+        found.setdefault(place, (origin.line, f"{origin}: {'.'.join(place)}: {_sentence(detail, place, written)}"))
+    return [sentence for _, sentence in sorted(found.values(), key=lambda one: one[0])]
 
 
 def _sentence(detail: ErrorDetails, place: tuple[str, ...], written: object) -> str:

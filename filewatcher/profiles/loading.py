@@ -71,16 +71,16 @@ class SearchPath:
         """
         by = "" if wanted_by is None else f"{wanted_by}: extends: "
         if "/" in word or word.endswith((".yaml", ".yml", ".json")):
-            path = Path(word).expanduser()
+            path = Path(word) if word[:2] != "~/" else Path.home() / word[2:]
             path = path if beside is None else beside.parent / path
-            if not path.exists():
+            if not _is_there(path):
                 raise Refused(f"{by}{word}: there is no such file; a name without / is looked up ({self._told()})")
             return path
         folders = self.folders
         if beside is not None and beside.stem == word and beside.parent in folders:
             folders = folders[: folders.index(beside.parent)]
         for folder in reversed(folders):
-            if (path := folder / f"{word}.yaml").exists():
+            if _is_there(path := folder / f"{word}.yaml"):
                 return path
         known = list(self.names())
         near = difflib.get_close_matches(word, known, 1)
@@ -89,6 +89,13 @@ class SearchPath:
 
     def _told(self) -> str:
         return ", ".join(map(str, reversed(self.folders)))
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError as error:
+        raise Refused(f"profile {path} cannot be looked for: {error.strerror}") from error
 
 
 def load(word: str, search: SearchPath, overrides: Sequence[Override] = ()) -> Loaded:
@@ -160,6 +167,8 @@ def merge(base: Node, over: Node) -> Node:
 def _grafted(override: Override) -> Node:
     """Make a tree that holds one value only."""
     origin = Origin(override.source)
+    if override.key == "extends":
+        raise Refused(f"{override.source}: only a file can extend another: ask for that profile, or write a file")
     node = parse(override.text, override.source, lines=False)
     for part in reversed(override.key.split(".")):
         if not part:

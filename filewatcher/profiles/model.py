@@ -115,7 +115,7 @@ class Slurm(Section):
     )
     log_directory: Annotated[str, AfterValidator(rules.shared_directory)] | None = Field(
         default=None,
-        description="folder for the output of jobs, seen by all nodes; without it the output is thrown away",
+        description="folder for the output of jobs, seen by all nodes; none = it is thrown away",
     )
 
 
@@ -149,11 +149,10 @@ class Workers(Section):
 class Environment(Section):
     """What a worker finds when it starts."""
 
-    setup: tuple[str, ...] = Field(
-        default=(), description="shell lines run in the job before the worker, as module load dials"
-    )
+    setup: tuple[str, ...] = Field(default=(), description="shell lines run in a job of Slurm before the worker")
     python: Annotated[str, AfterValidator(rules.python)] | None = Field(
-        default=None, description="Python of the workers, seen by all nodes; without it, the one that runs filewatcher"
+        default=None,
+        description="Python in a job of Slurm, seen by all nodes; none = the one that runs filewatcher",
     )
     variables: Variables = Field(default_factory=dict, description="environment variables, set after setup")
 
@@ -174,16 +173,16 @@ class Profile(Section):
     """All of it, checked: what is in it can be done."""
 
     version: Annotated[int, _reads(units.whole)] = Field(
-        default=VERSION, description="of this format", json_schema_extra={"const": VERSION}
+        default=VERSION, description="version of this format", json_schema_extra={"const": VERSION}
     )
-    description: str = Field(default="", description="one line for `filewatcher profile list`; not inherited")
+    description: str = Field(default="", description="one line for filewatcher profile list; not inherited")
     scheduler: str = Field(
         default="local",
-        description="local, slurm, the address of a running Dask scheduler (tcp://host:port or tls://host:port), "
-        "or the path of its scheduler file (.json)",
+        description="who runs the workers: local, slurm, a running Dask scheduler (tcp://host:port, tls://host:port), "
+        "or its scheduler file (/path/to/it.json)",
     )
     fallback_after: SecondsOrNever = Field(
-        default=60.0, description="no worker by then: local ones take over, and it is said; never = wait for Slurm"
+        default=60.0, description="no worker of Slurm by then: local ones take over, and it is said; never = wait"
     )
     slurm: Slurm = Slurm()
     workers: Workers = Workers()
@@ -201,6 +200,8 @@ class Profile(Section):
 
     @model_validator(mode="after")
     def _possible(self) -> Profile:
+        if self.version != VERSION:
+            raise at("version", f"{self.version} is not known to this filewatcher: write {VERSION}")
         if self.workers.jobs_min > self.workers.jobs_max:
             raise at(
                 "workers.jobs_min",

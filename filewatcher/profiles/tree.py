@@ -90,7 +90,9 @@ def parse(text: str, source: str, *, lines: bool = True) -> Node:
         raise Refused(f"{where}: {_problem(error, text)}") from error
     except yaml.reader.ReaderError as error:
         where = Origin(source, text[: error.position].count("\n") + 1 if lines else 0)
-        raise Refused(f"{where}: the sign {error.character!r} does not belong in a text file: remove it") from error
+        raise Refused(
+            f"{where}: the sign {chr(error.character)!r} does not belong in a text file: remove it"
+        ) from error
     if root is None:
         least = "write version: 1 and what is to differ from cluster_profiles/local.yaml"
         raise Refused(f"{source} is empty: {least}" if lines else f"{source}: there is no value: give one")

@@ -11,13 +11,21 @@ import re
 SECONDS = {"d": 86400.0, "h": 3600.0, "min": 60.0, "s": 1.0}
 """From long to short, as they are written in a row: 1h30min."""
 BYTES = {"TiB": 1 << 40, "GiB": 1 << 30, "MiB": 1 << 20, "KiB": 1 << 10}
+NEARLY = {
+    "d": ("day", "days"),
+    "h": ("hr", "hrs", "hour", "hours"),
+    "min": ("m", "mins", "minute", "minutes"),
+    "s": ("sec", "secs", "second", "seconds"),
+}
+"""What people write for them."""
 
-_DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)d)?(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)min)?(?:(\d+(?:\.\d+)?)s)?")
-_CLOCK = re.compile(r"(?:(\d+)-)?(\d+):(\d+)(?::(\d+))?")
-_MEMORY = re.compile(r"(\d+(?:\.\d+)?)(TiB|GiB|MiB|KiB)")
-_NEAR_MEMORY = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt])i?b?", re.IGNORECASE)
+_NUMBER = r"(\d+(?:\.\d+)?)"
+_DURATION = re.compile("".join(f"(?:{_NUMBER}{unit})?" for unit in SECONDS), re.ASCII)
+_CLOCK = re.compile(r"(?:(\d+)-)?(\d+):(\d+)(?::(\d+))?", re.ASCII)
+_MEMORY = re.compile(_NUMBER + "(TiB|GiB|MiB|KiB)", re.ASCII)
+_NEAR_MEMORY = re.compile(_NUMBER + r"\s*([kmgt])i?b?", re.IGNORECASE | re.ASCII)
 
-DURATION_PATTERN = r"^(?=\d)(\d+(\.\d+)?d)?(\d+(\.\d+)?h)?(\d+(\.\d+)?min)?(\d+(\.\d+)?s)?$"
+DURATION_PATTERN = rf"^(?=\d){_DURATION.pattern}$"
 """What `seconds` accepts, for a JSON Schema."""
 MEMORY_PATTERN = rf"^{_MEMORY.pattern}$"
 """What `size` accepts, for a JSON Schema."""
@@ -40,16 +48,16 @@ def _time_meant(text: str) -> str:
     """What was probably meant.
 
     >>> _time_meant("60"), _time_meant("15m"), _time_meant("08:00:00"), _time_meant("1-00:00:00"), _time_meant("soon")
-    ('60s', '15min', '8h', '1d', 'a number with d, h, min or s, as in 8h, 15min or 1h30min')
+    ('60s, or with min, h or d', '15min', '8h', '1d', 'a number with d, h, min or s, as in 8h, 15min or 1h30min')
     """
     if match := _CLOCK.fullmatch(text):
         days, hours, minutes, rest = (float(part or 0) for part in match.groups())
         return as_duration(86400 * days + 3600 * hours + 60 * minutes + rest)
     if match := re.fullmatch(r"(\d+(?:\.\d+)?) *(\w*)", text):
         number, unit = match.groups()
-        known = {"": "s", "m": "min", "mins": "min", "minutes": "min", "sec": "s", "seconds": "s", "hours": "h"}
-        known |= {"minute": "min", "second": "s", "hour": "h", "hr": "h", "hrs": "h", "day": "d", "days": "d"}
-        known |= {name: name for name in SECONDS}
+        known = {word: name for name, words in NEARLY.items() for word in (name, *words)}
+        if not unit:
+            return f"{number}s, or with min, h or d"
         if unit.lower() in known:
             return number + known[unit.lower()]
     return "a number with d, h, min or s, as in 8h, 15min or 1h30min"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from distributed import Client
-from distributed.comm import connect
+from distributed.comm.core import connect
 from distributed.security import Security
 
 from filewatcher.edges.cluster import ExistingScheduler, Office
@@ -71,9 +71,20 @@ async def until(true: Callable[[], object]) -> None:
 async def workers_of(door: Door) -> list[str]:
     """Wait for a worker; the names of all."""
     security = None if door.credentials is None else security_of(door.credentials)
-    async with Client(door.address, asynchronous=True, set_as_default=False, security=security) as client:
+    async with Client(  # type: ignore[no-untyped-call]
+        door.address, asynchronous=True, set_as_default=False, security=security
+    ) as client:
         await client.wait_for_workers(1, timeout=100)
         return [str(about["name"]) for about in client.scheduler_info()["workers"].values()]
+
+
+async def refused(door: Door) -> None:
+    """Nobody comes in without credentials, nor with others."""
+    for stranger in (Security(), Security.temporary()):  # type: ignore[no-untyped-call]
+        with pytest.raises((OSError, TypeError)):
+            await connect(  # type: ignore[no-untyped-call]
+                door.address, timeout=3, **stranger.get_connection_args("client")
+            )
 
 
 @pytest.mark.timeout(250)
@@ -97,9 +108,7 @@ def test_a_cluster(kind: str, site: Site, slurm: PrivateSlurm) -> None:
             if kind != "existing":
                 assert all(name.startswith(f"{kind}-") for name in names)
                 assert door.address.startswith("tls://")
-                for stranger in (Security(), Security.temporary()):
-                    with pytest.raises((OSError, TypeError)):
-                        await connect(door.address, timeout=3, **stranger.get_connection_args("client"))
+                await refused(door)
             (pid,) = [site.processes[0].pid] if kind == "existing" else schedulers()
             os.kill(pid, signal.SIGKILL)
             assert "scheduler" in await cluster.lost()

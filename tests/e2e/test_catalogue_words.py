@@ -18,12 +18,12 @@ SIMULATION = ("--detector", "eiger2-1m", "--grid", "10x2", "--writers", 2, "--fr
 def test_a_master_that_is_never_whole(shell: Shell, tmp_path: Path) -> None:
     master = tmp_path / "scan_master.h5"
     master.write_bytes(Beamline(tmp_path).write_master().read_bytes()[:1000])
-    ran = shell.run("watch", master, "--timeout-first", 5)
+    ran = shell.run("watch", master, "--timeout-first", 12)
     assert ran.code == 1
     problem = f"{master} has 1000 of the "
     assert f"warning: {problem}" in ran.stderr
     assert ran.stderr.splitlines()[-1].startswith(f"filewatcher: {problem}")
-    assert ran.stderr.endswith("no frame came within 5 s (--timeout-first)\n")
+    assert ran.stderr.endswith("no frame came within 12 s (--timeout-first)\n")
 
 
 def test_a_data_file_that_nobody_may_read_yet(shell: Shell, tmp_path: Path) -> None:
@@ -31,7 +31,7 @@ def test_a_data_file_that_nobody_may_read_yet(shell: Shell, tmp_path: Path) -> N
     beamline = Beamline(tmp_path / "raw")
     with StepWriter() as writer:
         writer.create(beamline.a, ROWS, swmr=False)
-        ran = shell.run("watch", beamline.write_master(), "--timeout-first", 6, "--json", "--workers", 1)
+        ran = shell.run("watch", beamline.write_master(), "--timeout-first", 12, "--json", "--workers", 1)
     assert ran.code == 3, ran.stderr
     assert ran.counts() == (2 * ROWS, 0, 0, 2 * ROWS)
     problem = f"{beamline.a} is held by a writer that lets nobody read it yet"

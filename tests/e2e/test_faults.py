@@ -63,7 +63,7 @@ def test_a_data_file_that_cannot_be_read_costs_only_its_own_frames(shell: Shell,
 
 
 def test_a_late_frame_delays_nobody(shell: Shell, tmp_path: Path) -> None:
-    ran = simulated(shell, tmp_path / "raw", "--late", "40:5", "--shuffle", 4, timeout=20)
+    ran = simulated(shell, tmp_path / "raw", "--late", "40:10", "--shuffle", 4, timeout=30)
     assert ran.code == 0, ran.stderr
     assert ran.counts() == (100, 100, 0, 0)
     assert ran.frames[-1]["file-number"] == 40

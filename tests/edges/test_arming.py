@@ -27,7 +27,7 @@ DETECTOR = Detector((60, 50), (0.075, 0.075), (1, 0, 0), (0, -1, 0), (-2, 2, -20
 
 async def arm(cluster: Cluster, *paths: str, **parameters: object) -> list[str]:
     said: list[str] = []
-    pool = DaskPool(cluster, Limits(), 5.0, said.append)
+    pool = DaskPool(cluster, Limits(), 5.0, say=said.append)
     try:
         await pool.start()
         await pool.arm(Job("a-run", DETECTOR, Parameters().as_json() | parameters, "dials", paths))

@@ -14,7 +14,7 @@ import pytest
 
 from filewatcher.core.observations import Writer
 from filewatcher.core.scanwatch import SUPERSEDED
-from filewatcher.edges.swmr import observer
+from filewatcher.edges.swmr import nursery
 from filewatcher.testing.tinyfiles import write_data
 from tests.edges.conftest import ROWS
 
@@ -77,7 +77,7 @@ def test_a_second_collection_while_the_reader_was_away(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The child that saw the first frames is dead; the next one knows what they were seen in."""
-    monkeypatch.setattr(observer, "SILENCE", 1.5)
+    monkeypatch.setattr(nursery, "SILENCE", 1.5)
 
     async def story() -> None:
         beamline.write_master()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from filewatcher.core.observations import MasterBlocked, Writer
-from filewatcher.edges.swmr import observer
+from filewatcher.edges.swmr import nursery
 from filewatcher.testing.tinyfiles import write_data
 from tests.edges.conftest import ROWS
 
@@ -66,7 +66,7 @@ def test_a_reader_that_dies_or_stops_is_replaced(
     beamline: Beamline, writer: StepWriter, what: signal.Signals, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No frame is lost, none is announced twice (`ScanWatch` would let one pass: `said` is what the children said)."""
-    monkeypatch.setattr(observer, "SILENCE", 1.5)
+    monkeypatch.setattr(nursery, "SILENCE", 1.5)
 
     async def story() -> None:
         beamline.write_master()

@@ -10,7 +10,7 @@ import h5py
 import pytest
 
 from filewatcher.core.observations import Writer
-from filewatcher.edges.swmr.libhdf5 import open_for_swmr, peek, stored_chunks
+from filewatcher.edges.swmr.libhdf5 import chunk_sizes, open_for_swmr, peek
 from filewatcher.testing.stepwriter import StepWriter
 from filewatcher.testing.tinyfiles import LIBVER, write_data
 
@@ -71,9 +71,9 @@ def test_a_wrong_checksum_does_not_hang(tmp_path: Path, beside: str) -> None:
     assert "NotReady" in ran.stderr
 
 
-def test_stored_chunks(tmp_path: Path) -> None:
+def test_chunk_sizes(tmp_path: Path) -> None:
     with StepWriter() as writer:
         writer.create(tmp_path / "a.h5", 3)
         writer.write(tmp_path / "a.h5", 1, 1)
         with open_for_swmr(str(tmp_path / "a.h5")) as file:
-            assert stored_chunks(file["data"].id, range(3), (0, 0)) == [1]
+            assert chunk_sizes(file["data"].id, range(3), (0, 0)) == [0, 48, 0]

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from filewatcher.core.observations import Described, DetectorRead, MasterBlocked, OnDisk, Writer, Writers
-from filewatcher.edges.swmr import SwmrObserver, observer
+from filewatcher.edges.swmr import SwmrObserver, nursery
 from filewatcher.edges.swmr.reader import MasterReader
 from filewatcher.edges.swmr.request import Request
 from filewatcher.errors import Broken
@@ -306,7 +306,7 @@ def test_a_killed_child_is_replaced_and_goes_on_where_it_was(tmp_path: Path, wri
 
 
 def test_a_silent_child_is_replaced(tmp_path: Path, writer: StepWriter, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(observer, "SILENCE", 1.5)
+    monkeypatch.setattr(nursery, "SILENCE", 1.5)
 
     async def story() -> None:
         a = tmp_path / "a.h5"

@@ -26,14 +26,24 @@ def fast(limits: Limits | None = None) -> Batcher:
 
 def test_one_frame_per_task_while_frames_come_slowly() -> None:
     batcher = fast()
-    batcher.add([frame(n) for n in range(int(SINGLE_FRAME_RATE))], 0.0)
-    assert numbers(batcher.next(3, 0.0)) == [[0], [1], [2]]
+    for n in range(int(SINGLE_FRAME_RATE)):
+        now = n / SINGLE_FRAME_RATE
+        batcher.add([frame(n)], now)
+        assert numbers(batcher.next(3, now)) == [[n]]
 
 
 def test_larger_batches_at_five_thousand_frames_a_second() -> None:
     batcher = fast()
     batcher.add([frame(n) for n in range(5000)], 0.0)
-    assert [len(b.frames) for b in batcher.next(4, 0.0)] == [25] * 4
+    assert [len(b.frames) for b in batcher.next(4, 0.0)] == [32] * 4  # all at once: as many as allowed
+
+
+def test_frames_that_are_handed_out_as_they_come_make_two_hundred_tasks_a_second() -> None:
+    batcher = fast()
+    for n in range(500):
+        batcher.add([frame(10 * n + i) for i in range(10)], n * 0.002)
+        sizes = [len(b.frames) for b in batcher.next(4, n * 0.002)]
+    assert sizes == [10]  # 25 are wanted at this rate, 10 have come
 
 
 def test_a_batch_is_not_larger_than_the_latency_budget() -> None:
@@ -52,7 +62,16 @@ def test_single_frames_until_it_is_known_how_long_one_takes() -> None:
 def test_the_rate_is_that_of_the_last_second() -> None:
     batcher = fast()
     batcher.add([frame(n) for n in range(5000)], 0.0)
+    while len(batcher):
+        batcher.next(100, 0.0)
+    batcher.add([frame(n) for n in range(5000, 5010)], 2.0)
     assert [len(b.frames) for b in batcher.next(1, 2.0)] == [1]
+
+
+def test_frames_that_wait_make_batches_larger_however_slowly_more_come() -> None:
+    batcher = fast(Limits(frames_per_task_max=64))
+    batcher.add([frame(n) for n in range(2000)], 0.0)
+    assert [len(b.frames) for b in batcher.next(1, 10.0)] == [40]  # 2000 in 250 ms by 200 tasks/s
 
 
 def test_a_batch_stays_in_one_file_and_has_no_gap() -> None:

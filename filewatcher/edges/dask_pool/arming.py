@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import asdict
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -30,10 +31,10 @@ DEATHS = 3
 
 
 class Armoury:
-    """Arms workers, by `run`: (worker's address, function, arguments) -> its result."""
+    """Arms workers for `analysis`, by `run`: (worker's address, function, arguments) -> its result."""
 
-    def __init__(self, run: Callable[..., Awaitable[Any]], say: Callable[[str], None]) -> None:
-        self._run, self._say = run, say
+    def __init__(self, run: Callable[..., Awaitable[Any]], analysis: str, say: Callable[[str], None]) -> None:
+        self._run, self._analysis, self._say = run, analysis, say
         self._jobs: dict[str, tuple[Job, Mapping[str, str]]] = {}
         self._verdicts: asyncio.Queue[FilewatcherError | None] = asyncio.Queue()
         self._armed = False
@@ -41,8 +42,10 @@ class Armoury:
 
     async def add(self, job: Job) -> None:
         """Remember a collection, for the workers here and to come."""
-        engine = await asyncio.to_thread(engine_version, job.engine)
-        self._jobs[job.name] = job, {"filewatcher": version("filewatcher"), job.engine: engine}
+        versions = {"filewatcher": version("filewatcher")}
+        with suppress(ParameterError):  # an analysis of another kind needs no engine
+            versions[job.engine] = await asyncio.to_thread(engine_version, job.engine)
+        self._jobs[job.name] = job, versions
 
     async def first(self, workers: int) -> None:
         """Wait until a worker is armed. Raises what stood against it if there is no hope.
@@ -100,10 +103,8 @@ class Armoury:
 
     async def _refusal(self, address: str) -> str | None:
         for job, versions in list(self._jobs.values()):
-            detector, parameters = asdict(job.detector), dict(job.parameters)
-            reason: str | None = await self._run(
-                address, worker.arm, job.name, detector, parameters, job.engine, dict(versions), job.paths
-            )
+            what = (job.name, asdict(job.detector), dict(job.parameters), job.engine, self._analysis)
+            reason: str | None = await self._run(address, worker.arm, *what, dict(versions), job.paths)
             if reason is not None:
                 return reason
         return None

@@ -16,7 +16,7 @@ import dask
 import dask.system
 from distributed import Client
 from distributed.client import FutureCancelledError
-from distributed.comm import CommClosedError
+from distributed.comm.core import CommClosedError
 from distributed.scheduler import KilledWorker
 from distributed.security import Security
 
@@ -45,6 +45,9 @@ CLIENT_SETTINGS = {
     "distributed.admin.low-level-log-length": 10,
 }
 
+SPOT_FINDING = "spotfinding.analysis:Analysis"
+"""What a worker does with a frame, by name: a class with the constructor and the methods of this one."""
+
 GATHER = 0.1
 """Seconds in which all that a dead worker had comes back."""
 CONNECT_LIMIT = 30.0
@@ -60,11 +63,16 @@ class DaskPool:
     """Workers that `cluster` provides, one thread each: DIALS holds the GIL. `say` is told what a user should know."""
 
     def __init__(
-        self, cluster: Cluster, limits: Limits, frame_timeout: float = 60.0, say: Callable[[str], None] = lambda _: None
+        self,
+        cluster: Cluster,
+        limits: Limits,
+        frame_timeout: float = 60.0,
+        analysis: str = SPOT_FINDING,
+        say: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._cluster, self._frame_timeout, self._say = cluster, frame_timeout, say
         self._placing = Placing(limits.in_flight_per_worker)
-        self._armoury = Armoury(self._run_at, say)
+        self._armoury = Armoury(self._run_at, analysis, say)
         self._door: Door | None = None
         self._client: Client | None = None
         self._starting: asyncio.Task[None] | None = None

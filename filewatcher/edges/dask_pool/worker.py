@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
-import threading
 import time
 from dataclasses import astuple
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from filewatcher.edges.dask_pool.watchdog import Watchdog
 from filewatcher.mounts import file_system
-from spotfinding.analysis import Analysis, engine_version
+from spotfinding.analysis import engine_version
 from spotfinding.chunks import Chunk, Layout
 from spotfinding.detector import Detector
 from spotfinding.errors import AnalysisError, NotReadable
@@ -21,13 +22,12 @@ from spotfinding.parameters import Parameters
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from spotfinding.analysis import Analysis
+
 Place: TypeAlias = tuple[str, int, int, int]
 """Path, offset in bytes, size in bytes, filter mask."""
 Answer: TypeAlias = tuple[str, Any]
 """``("done", (engine, *numbers))``, ``("failed", reason)`` or ``("unreadable", reason)``."""
-
-TOO_LONG = 71
-"""Exit status of a worker whose frame took longer than the limit; the number has no other meaning."""
 
 _analyses: dict[str, Analysis] = {}
 
@@ -37,10 +37,11 @@ def arm(
     detector: Mapping[str, Any],
     parameters: Mapping[str, Any],
     engine: str,
+    analysis: str,
     versions: Mapping[str, str],
     paths: Sequence[str],
 ) -> str | None:
-    """Build the engine and analyse a blank image, so that the first frame is as fast as the others.
+    """Build `analysis`, a class by name, and let it analyse a blank image: the first frame is as fast as the others.
 
     Returns why this worker cannot be trusted with the collection: other `versions`, or it cannot read `paths`.
     """
@@ -59,7 +60,8 @@ def arm(
             return f"has no {name} engine that works ({type(error).__name__}: {error})"
         if here != wanted:
             return f"has {name} {here} instead of {wanted}: two that differ do not mix"
-    _analyses[job] = Analysis(Detector(**detector), Parameters.from_json(parameters), engine)
+    made: type[Analysis] = resolve_name(analysis)
+    _analyses[job] = made(Detector(**detector), Parameters.from_json(parameters), engine)
     _analyses[job].warm_up()
     return None
 
@@ -67,21 +69,16 @@ def arm(
 def analyse(job: str, layout: tuple[Any, ...], places: list[Place], limit: float) -> tuple[list[Answer], float]:
     """Analyse the frames of one batch; returns an answer per frame and the seconds that it took.
 
-    A frame that fails does not take the others along; one that takes longer than `limit` seconds ends the process,
-    because nothing else stops native code.
+    A frame that fails does not take the others along; one that takes longer than `limit` seconds ends the process.
     """
     start = time.perf_counter()
     analysis = _analyses[job]
     stored = Layout(*layout)
     answers = []
-    for place in places:
-        watchdog = threading.Timer(limit, os._exit, (TOO_LONG,))
-        watchdog.daemon = True
-        watchdog.start()
-        try:
+    with Watchdog(limit) as watchdog:
+        for place in places:
+            watchdog.feed()
             answers.append(_answer(analysis, Chunk(*place), stored))
-        finally:
-            watchdog.cancel()
     return answers, time.perf_counter() - start
 
 

@@ -1,41 +1,46 @@
 """The child process: the only place where libhdf5 runs; it can be killed at any time.
 
-It talks over one pipe. Out: lists of observations, an empty one as a heartbeat, or an error as the last word. In:
-`(file, row)` to be reported again. It ends when the pipe does.
+It talks over one socket (`wire`). Out: lists of observations, what they cost so far (`Effort`) as a heartbeat, or an
+error as the last word. In: a (file, row) that is to be reported again, or the share of a core that it may take. It
+ends when the socket does.
 """
 
 from __future__ import annotations
 
 import os
+import select
 import signal
 import time
-from multiprocessing.connection import wait
 from typing import TYPE_CHECKING
 
+from filewatcher.edges.swmr.effort import Effort
+from filewatcher.edges.swmr.wire import Packer, Receiver, message
 from filewatcher.errors import Broken, NotReady, Refused
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Mapping
-    from multiprocessing.connection import Connection
 
     import numpy as np
     from numpy.typing import NDArray
 
+    from filewatcher.edges.swmr.hints import Hints
     from filewatcher.edges.swmr.reader import MasterReader
     from filewatcher.edges.swmr.request import Request
 
 HEARTBEAT = 0.5
 """Seconds: it is never silent for longer unless it hangs."""
-GAP = 0.001
-"""Seconds after a hint before the disk is asked: events come in bursts."""
+ORDERS = 1 << 16
+"""Bytes of orders taken at a time."""
 
 
-def main(pipe: Connection, request: Request, seen: Mapping[int, NDArray[np.bool_]]) -> None:
-    """Watch one master until the pipe closes."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which closes the pipe
+def main(parent: socket.socket, request: Request, seen: Mapping[int, NDArray[np.bool_]]) -> None:
+    """Watch one master until the socket closes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which closes the socket
+    parent.setblocking(True)
     try:
-        pipe.send([])
-        _watch(pipe, request, seen)
+        parent.sendall(message(Effort()))
+        _Watch(parent, request, seen).run()
     except (BrokenPipeError, ConnectionResetError, EOFError):
         return
     except (Broken, Refused) as error:
@@ -43,46 +48,67 @@ def main(pipe: Connection, request: Request, seen: Mapping[int, NDArray[np.bool_
     except Exception as error:  # noqa: BLE001  the boundary of the process: its last word is why it died
         last = NotReady(f"the reader of {request.master} died: {type(error).__name__}: {error}")
     try:
-        pipe.send(last)
+        parent.sendall(message(last))
     except OSError:
         return
 
 
-def _watch(pipe: Connection, request: Request, seen: Mapping[int, NDArray[np.bool_]]) -> None:
-    # here, not above: the parent imports this module to start the child, and must not load libhdf5
-    from filewatcher.edges.swmr.hints import Hints  # noqa: PLC0415
-    from filewatcher.edges.swmr.reader import MasterReader  # noqa: PLC0415
+class _Watch:
+    """Looks, tells, waits for the time, a hint or an order; again and again."""
 
-    spoke = time.monotonic()
+    def __init__(self, parent: socket.socket, request: Request, seen: Mapping[int, NDArray[np.bool_]]) -> None:
+        # here, not above: the parent imports this module to start the child, and must not load libhdf5
+        from filewatcher.edges.swmr.reader import MasterReader  # noqa: PLC0415
 
-    def alive() -> None:
-        nonlocal spoke
-        if time.monotonic() >= spoke + HEARTBEAT:
-            pipe.send([])
-            spoke = time.monotonic()
+        self._parent = parent
+        self._packer, self._orders = Packer(), Receiver()
+        self._spoke = time.monotonic()
+        self._folder = os.path.dirname(request.master)  # noqa: PTH120  of a string that stays one
+        self._reader: MasterReader = MasterReader(request, seen, self._alive)
 
-    reader = MasterReader(request, seen, alive)
-    with Hints() as hints:
-        hints.watch({os.path.dirname(request.master)})  # noqa: PTH120  of a string that stays one
-        while True:
-            news = reader.step(time.monotonic())
-            now = time.monotonic()
-            if news or now >= spoke + HEARTBEAT:
-                pipe.send(news)
-                spoke = now
-            if reader.poller is not None:
-                hints.watch(reader.poller.folders)
-            pause = min(reader.wait(now), spoke + HEARTBEAT - now)
-            ready = wait([pipe, hints.fd], max(0.0, pause))
-            if hints.fd in ready:
-                hints.clear()
-                time.sleep(GAP)
-                if reader.poller is not None:
-                    reader.poller.wake()
-            if pipe in ready:
-                _obey(pipe, reader)
+    def run(self) -> None:
+        """Go on until the socket closes, which raises EOFError or BrokenPipeError."""
+        from filewatcher.edges.swmr.hints import Hints  # noqa: PLC0415
 
+        with Hints() as hints:
+            wakers = select.poll()
+            wakers.register(self._parent.fileno(), select.POLLIN)
+            if hints.fd is not None:
+                wakers.register(hints.fd, select.POLLIN)
+            hints.watch({self._folder})
+            while True:
+                if news := self._reader.step(time.monotonic()):
+                    self._parent.sendall(message(self._packer.pack(news)))
+                self._alive()
+                if self._listen(hints):
+                    continue  # what has grown before it was listened to
+                now = time.monotonic()
+                pause = min(self._reader.wait(now), self._spoke + HEARTBEAT - now)
+                for waker, _ in wakers.poll(max(0.0, 1000 * pause)):  # milliseconds
+                    if waker == hints.fd:
+                        hints.clear()
+                        hints.growth(wanted=False)
+                        self._reader.wake(time.monotonic())
+                    else:
+                        self._obey()
 
-def _obey(pipe: Connection, reader: MasterReader) -> None:
-    file, row = pipe.recv()
-    reader.forget(file, row)
+    def _listen(self, hints: Hints) -> bool:
+        """Have hints of what is of interest now; True = files had better be looked at once more."""
+        hints.watch(self._reader.folders)
+        return self._reader.idle and hints.growth(wanted=True)
+
+    def _alive(self) -> None:
+        now = time.monotonic()
+        if now >= self._spoke + HEARTBEAT:
+            self._parent.sendall(message(self._reader.effort))
+            self._spoke = now
+
+    def _obey(self) -> None:
+        data = self._parent.recv(ORDERS)
+        if not data:
+            raise EOFError
+        for order in self._orders.feed(data):
+            if isinstance(order, float):
+                self._reader.grant(order)
+            else:
+                self._reader.forget(*order)

@@ -1,12 +1,7 @@
 """One data file: which of its rows are on disk now, asked again and again at little cost.
 
-::
-
-    row      0 1 2 3 4 5 6 7 8 9 ...
-    on disk  x x x . x x . . . .
-    seen     x x x . x .
-                   ^   ^            a look asks for the next rows not seen from row 3 on (the gap stays among
-                                    them), goes on while all of them are there, and so from row 5 on
+Two readers answer: the chunk index itself (`fastpath`), in microseconds, and libhdf5, which is asked where the first
+cannot be and compares the two from time to time.
 """
 
 from __future__ import annotations
@@ -16,9 +11,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from filewatcher.core.observations import Writer
+from filewatcher.edges.swmr.found import NOTHING
+from filewatcher.edges.swmr.frontier import Frontier
 from filewatcher.edges.swmr.libhdf5 import Peek, open_for_swmr, peek
 from filewatcher.edges.swmr.opening import images_of
-from filewatcher.edges.swmr.storage import Found, Storage
+from filewatcher.edges.swmr.referee import Referee
+from filewatcher.edges.swmr.rowreader import RowReader
 from filewatcher.edges.swmr.witness import Witness
 from filewatcher.errors import NotReady
 
@@ -28,11 +26,10 @@ if TYPE_CHECKING:
 
     from filewatcher.core.framemap import DataFile
     from filewatcher.core.messages import ChunkLayout
+    from filewatcher.edges.swmr.found import Found
 
-WINDOW = 64
-"""Rows asked for at a time, as long as all of them are there and in every eighth look."""
-NARROW = 8
-"""Rows asked for first in the other looks: frames hardly ever overtake more than these."""
+OFF = "it is switched off"
+ELSEWHERE = "its file system shows what is new only to who opens it anew"
 
 QUIET = 2.0
 """Seconds without change after which a file that says nothing of its writer (superblock < 3) counts as closed."""
@@ -43,6 +40,7 @@ class ImageFile:
 
     `wanted`: bitmap over the rows that hold a frame; others are never reported. `shape`: that of its images, where it
     is known. `live`: it may still be written. `inode`: of the file in which an earlier process has seen frames.
+    `direct`: read the chunk index without libhdf5 where that can be done.
     Raises `Rewritten` whenever it notices that another collection is written to its name.
     """
 
@@ -54,23 +52,26 @@ class ImageFile:
         *,
         live: bool,
         inode: int | None,
+        direct: bool = True,
     ) -> None:
         self.source = source
         self.state = Writer.ABSENT
         self.problem = ""
+        self.swept = False
+        """The last scan went from the first to the last row, or found none to go for."""
+        self._slow = "" if direct else OFF
         self._live = live
         self._shape = shape
-        self._wanted = wanted
-        self._seen = np.zeros(len(wanted), bool)
-        self._next = 0  # no row before this one is missing
-        self._last = -1  # no row after this one has been seen
-        self._looks = 0
+        self._direct = direct
+        self._frontier = Frontier(wanted)
+        self._referee = Referee()
         self._peek: Peek | None = None
         self._changed_at = 0.0
         self._file: h5py.File | None = None
-        self._storage: Storage | None = None
+        self._reader: RowReader | None = None
         self._layout: ChunkLayout | None = None
         self._scanned: Peek | None = None
+        self._before: Peek | None = None
         self._witness = Witness(source.path, inode)
         self._doubt = False
 
@@ -80,6 +81,11 @@ class ImageFile:
     def layout(self) -> ChunkLayout | None:
         """How its images are stored; None until it could be opened."""
         return self._layout
+
+    @property
+    def slow(self) -> str:
+        """Why libhdf5 reads the index of this file, in words; empty = it does not, or was not open yet."""
+        return self._slow if self._reader is None else self._reader.slow
 
     @property
     def size(self) -> int:
@@ -99,17 +105,17 @@ class ImageFile:
     @property
     def started(self) -> bool:
         """Some of its frames have been seen."""
-        return bool((self._seen & self._wanted).any())
+        return self._frontier.started
 
     @property
     def mapped(self) -> bool:
         """The map knows of frames in it."""
-        return bool(self._wanted.any())
+        return self.started or self._frontier.left > 0
 
     @property
     def complete(self) -> bool:
         """All of its frames have been seen."""
-        return not bool((self._wanted & ~self._seen).any())
+        return not self._frontier.left
 
     @property
     def settled(self) -> bool:
@@ -118,21 +124,18 @@ class ImageFile:
 
     def want(self, wanted: NDArray[np.bool_]) -> None:
         """The map has grown: look for these rows."""
-        seen = np.zeros(len(wanted), bool)
-        n = min(len(seen), len(self._seen))
-        seen[:n] = self._seen[:n]
-        self._wanted, self._seen, self._next, self._scanned = wanted, seen, 0, None
+        self._frontier.want(wanted)
+        self._scanned = None
 
     def know(self, seen: NDArray[np.bool_]) -> None:
         """These rows (bitmap) need not be reported."""
-        n = min(len(seen), len(self._seen))
-        self._seen[:n] |= seen[:n]
+        self._frontier.know(seen)
         self._witness.know(np.flatnonzero(seen))
 
     def forget(self, row: int) -> None:
-        """Report a row again."""
-        if row < len(self._seen):
-            self._seen[row], self._next, self._scanned = False, min(self._next, row), None
+        """Report a row again, as libhdf5 sees it: what was said of it could not be read."""
+        self._frontier.forget(row)
+        self._scanned = None
 
     # ---- looking
 
@@ -152,6 +155,7 @@ class ImageFile:
             return
         if before is not None and (before.identity != seen.identity or seen.size < before.size):
             self.close()
+            self._slow = "" if self._direct else OFF
         if before != seen:
             self._changed_at = now
         self.state = seen.writer
@@ -165,75 +169,71 @@ class ImageFile:
             self._ready()
             self.close()
 
-    def look(self) -> Found:
-        """Report what is new near the first row that is still missing; cheap."""
+    def look(self, now: float) -> Found:
+        """Report what is new near the first row that is still missing and near the last one seen; cheap."""
         if self.complete or not self._ready():
-            return Found(())
-        assert self._storage is not None
+            return NOTHING
+        assert self._reader is not None
         try:
-            rows = self._new_rows(self._storage)
-            found = self._storage.locate(rows) if len(rows) else Found(())
+            return self._mark(self._reader, self._reader.look(), now)
         except (OSError, RuntimeError) as error:
             self._lose(error)
-            return Found(())
-        return self._mark(found)
+            return NOTHING
 
-    def _new_rows(self, storage: Storage) -> NDArray[np.int64]:
-        """Rows on disk near the first missing one, and near the last seen one (gaps may be wide)."""
-        stop = storage.rows
-        missing = np.flatnonzero((self._wanted & ~self._seen)[self._next : stop]) + self._next
-        new = []
-        self._looks += 1
-        for start in {0, int(np.searchsorted(missing, self._last))}:
-            width, first = WINDOW if self._looks % 8 == 0 else NARROW, start
-            while first < len(missing):
-                window = missing[first : first + width]
-                new.append(storage.stored(window))
-                if len(new[-1]) < len(window):
-                    break
-                width, first = WINDOW, first + len(window)
-        return np.unique(np.concatenate(new)) if new else np.zeros(0, np.int64)
+    def scan(self, now: float) -> Found:
+        """Report every row on disk that was not seen, from the first to the last.
 
-    def scan(self) -> Found:
-        """Report every row on disk that was not seen, from the first to the last."""
+        Once the file rests it is libhdf5 that looks, and compares; before, that would hold up everything.
+        """
+        self.swept = True
         if self.complete or not self._ready():
-            return Found(())
-        assert self._storage is not None
+            return NOTHING
+        assert self._reader is not None
+        rests = self.state is not Writer.WRITING or not self._live or self._peek == self._before
+        walk = self._frontier.doubted or (rests and self._scanned != self._peek)
+        self._before = self._peek
         try:
             if self.started and self._live:
-                self._witness.compare(self._storage)
-            found = self._storage.all_of(self._wanted & ~self._seen)
+                self._reader.storage.id.refresh()
+                self._witness.compare(self._reader.storage)
+            found = self._reader.walk(now) if walk else self._reader.scan(now)
+            self.swept = found is not None
+            if walk:
+                self._scanned = self._peek
+            return self._mark(self._reader, found or NOTHING, now)
         except (OSError, RuntimeError) as error:
             self._lose(error)
-            return Found(())
-        self._scanned = self._peek
-        return self._mark(found)
+            return NOTHING
 
     def close(self) -> None:
         """Let go of the file."""
-        self._storage = None
-        self._scanned = None
+        self._slow = self.slow
+        self._reader = self._scanned = None
         if self._file is not None:
             self._file.close()
             self._file = None
 
     # ---- how
 
-    def _mark(self, found: Found) -> Found:
-        found = self._within(found)
+    def _mark(self, reader: RowReader, found: Found, now: float) -> Found:
+        """Take in what is to be reported; the last rows of a file go out once libhdf5 agrees with all that was."""
+        if not len(found):
+            return found
+        found = self._within(reader, found)
+        if not self.started:
+            found = self._within(reader, reader.first_word(found))
+        self._frontier.mark(found.rows)
+        if self.complete:
+            found = reader.last_word(found, now)
         if len(found) and self._peek is not None:
             self._witness.note(found, self._peek.inode)
-        self._seen[found.rows] = True
-        self._last = max(self._last, int(found.rows.max(initial=-1)))
-        missing = np.flatnonzero((self._wanted & ~self._seen)[self._next :])
-        self._next = self._next + int(missing[0]) if len(missing) else len(self._wanted)
         if self.complete:
             self.close()
         return found
 
-    def _within(self, found: Found) -> Found:
+    def _within(self, reader: RowReader, found: Found) -> Found:
         """Those whose bytes are in the file: a torn entry, or a copy without its end, may point beyond."""
-        if self._peek is None or len(found.within(self._peek.size)) == len(found):
+        if not reader.unchecked or len(found.within(reader.storage.end)) == len(found):
             return found
         try:
             now = self._peek_again()
@@ -241,6 +241,7 @@ class ImageFile:
             now = None
         inside = found.within(now.size if now is not None else 0)
         if outside := len(found) - len(inside):
+            reader.give_up("it lists frames beyond its end")
             self.problem = (
                 f"{self.source.path} lists {outside} frames beyond its end, at {self.size} bytes: a copy that is not "
                 "finished or was cut off"
@@ -252,16 +253,14 @@ class ImageFile:
         self.problem = f"{self.source.path}:{self.source.dataset} cannot be read: {error}"
 
     def _ready(self) -> bool:
-        """Open the file or see what has been added; False = not now, and `problem` says why."""
+        """Open the file; False = not now, and `problem` says why."""
         if self.state not in (Writer.WRITING, Writer.CLOSED):
             return False
         try:
             if not self.coherent and (self.state is Writer.WRITING or self._scanned != self._peek):
                 self._open_past_the_cache()
-            elif self._storage is None:
+            elif self._reader is None:
                 self._open()
-            elif self.state is Writer.WRITING or self._scanned != self._peek:
-                self._storage.id.refresh()
         except NotReady as error:
             self.close()
             old = self._live and self._peek is not None and self._peek.flags is None
@@ -271,9 +270,9 @@ class ImageFile:
             self._lose(error)
             return False
         self.problem = ""
-        assert self._storage is not None
+        assert self._reader is not None
         # without chunks all space is there from the start, and nothing says which images are
-        return self._storage.start is None or self.state is Writer.CLOSED or not self._live
+        return self._reader.storage.start is None or self.state is Writer.CLOSED or not self._live
 
     def _peek_again(self) -> Peek | None:
         self._peek = peek(self.source.path)
@@ -291,8 +290,10 @@ class ImageFile:
     def _open(self) -> None:
         self._file = open_for_swmr(self.source.path)
         growing = self._live and self.state is Writer.WRITING
-        self._storage = images_of(self._file, self.source, self._shape, growing=growing)
-        self._layout = self._storage.layout
+        storage = images_of(self._file, self.source, self._shape, growing=growing)
+        self._layout = storage.layout
+        slow = self._slow if self.coherent else ELSEWHERE
+        self._reader = RowReader(storage, self._frontier, self._referee, self._file.userblock_size, slow)
         if self.started and self._live:
-            self._witness.compare(self._storage)
+            self._witness.compare(storage)
             self._doubt = False

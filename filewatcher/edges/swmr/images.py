@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -37,7 +38,7 @@ DEPTH = 8
 """Virtual datasets of virtual datasets before they are taken to go round in circles."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Images:
     """The images of a master, as far as it and the files that exist now tell."""
 
@@ -52,9 +53,9 @@ class Images:
     channel: str | None = None
     """Name of the channel chosen, of several."""
 
-    @property
+    @cached_property
     def final(self) -> bool:
-        """Whether nothing more can become known of the map."""
+        """Whether nothing more can become known of the map; asked at every poll."""
         return not self.frame_map.open_ended and bool((self.frame_map.file >= 0).all())
 
 

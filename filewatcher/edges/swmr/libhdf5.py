@@ -98,12 +98,12 @@ def peek(path: str) -> Peek | None:
         raise NotReady(f"{path} cannot be opened: {error.strerror}") from error
     try:
         status = os.fstat(handle)
-        coherent = _coherent(status.st_dev, os.path.dirname(path))  # noqa: PTH120  of a string that stays one
-        if not coherent:
+        shows_all = coherent(status.st_dev, os.path.dirname(path))  # noqa: PTH120  of a string that stays one
+        if not shows_all:
             # Opening makes most network file systems ask their server again, but not all (FUSE's kernel_cache).
             os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_DONTNEED)
         head = os.pread(handle, 56, 0)
-        if not coherent:
+        if not shows_all:
             # a read has changed the access time, so this asks the server, for the size too
             status = os.fstat(handle)
     except OSError as error:
@@ -111,11 +111,11 @@ def peek(path: str) -> Peek | None:
     finally:
         os.close(handle)
     version, flags, end = _superblock(head)
-    return Peek(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, version, flags, end, coherent)
+    return Peek(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, version, flags, end, shows_all)
 
 
 @cache
-def _coherent(device: int, folder: str) -> bool:
+def coherent(device: int, folder: str) -> bool:
     """Whether the folder's file system shows everyone's writes at once; by device, for it may be mounted later."""
     del device
     return file_system(folder).coherent
@@ -167,8 +167,8 @@ def _storage_size() -> Callable[..., int]:
     return function
 
 
-def stored_chunks(dataset: h5py.h5d.DatasetID, rows: Iterable[int], rest: tuple[int, ...]) -> list[int]:
-    """Return those rows whose chunk at (row, *rest) is stored; cheap however far into the dataset they are.
+def chunk_sizes(dataset: h5py.h5d.DatasetID, rows: Iterable[int], rest: tuple[int, ...]) -> list[int]:
+    """Return stored bytes of the chunks at (row, *rest), 0 = not there; cheap however far into the dataset they are.
 
     ``H5Dget_chunk_storage_size``, which h5py does not wrap; `get_chunk_info_by_coord` walks the whole index. Every row
     must lie within the dataset as it is now: beyond its end libhdf5 2.0 answers at random.
@@ -177,10 +177,9 @@ def stored_chunks(dataset: h5py.h5d.DatasetID, rows: Iterable[int], rest: tuple[
     place = (ctypes.c_uint64 * (1 + len(rest)))(0, *rest)
     size = ctypes.c_uint64(0)
     where, answer, number = ctypes.byref(place), ctypes.byref(size), dataset.id
-    stored = []
+    sizes = []
     for row in rows:
         place[0] = row
-        if function(number, where, answer) >= 0 and size.value:
-            stored.append(row)
+        sizes.append(size.value if function(number, where, answer) >= 0 else 0)
         size.value = 0
-    return stored
+    return sizes

@@ -1,21 +1,22 @@
 """All data files of a collection: which of them to look at now, and what they say.
 
-Three rhythms: a *look* at the few files that are growing, every few milliseconds while frames come; a glance into the
-folders, every half second, for files that nobody expected yet; a *survey* of all files, every second, which
-catches what the looks have missed and says what has become of the writers.
+Two rhythms: a *look* at the few files that are growing, every few milliseconds while frames come, and at their folders
+for files that have come; a *survey* of all files, every second, which catches what the looks have missed and says
+what has become of the writers.
 """
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from filewatcher.core.observations import OnDisk, Superseded, Writer, Writers
 from filewatcher.edges.swmr.datafile import ImageFile
+from filewatcher.edges.swmr.effort import SHARE
+from filewatcher.edges.swmr.folders import Folders
 from filewatcher.edges.swmr.opening import Redirected
+from filewatcher.edges.swmr.rhythm import ASLEEP, Rhythm
 from filewatcher.edges.swmr.witness import Rewritten
 
 if TYPE_CHECKING:
@@ -25,28 +26,17 @@ if TYPE_CHECKING:
 
     from filewatcher.core.framemap import FrameMap
     from filewatcher.core.messages import ChunkLayout
-    from filewatcher.edges.swmr.storage import Found
+    from filewatcher.edges.swmr.found import Found
 
     News = list[OnDisk | Writers | Superseded]
 
 AHEAD = 8
-"""Files that are polled before their first frame, in the order of their first frame: what 4 writers may open next."""
-GLANCE = 0.5
-"""Seconds between glances into the folders."""
+"""Files asked for before they exist, in the order of their first frame: what 4 writers may open next. Only where
+folders do not tell at once what has come into them."""
 SURVEY = 1.0
 """Seconds between surveys."""
 CHECK = 0.1
 """Seconds between checks of the writer of a file that is growing."""
-FASTEST = 0.003
-"""Seconds between looks while frames come."""
-ELSEWHERE = 0.02
-"""Seconds between looks, at least, on a file system that is not coherent: each look asks its server."""
-SLOWEST = 0.05
-"""Seconds between looks when none has come for a while..."""
-ASLEEP = 0.5
-"""...and when none has come for long, or none can: the survey or a hint wakes it."""
-LONG = 30.0
-"""Seconds."""
 
 
 class Poller:
@@ -54,7 +44,7 @@ class Poller:
 
     `seen`: bitmaps over the rows of files, by number, that need not be reported; `inodes`: of the files in which
     those were seen. `shape`: that of the images, where the master says it. `live`: False = the files are as they will
-    ever be.
+    ever be. `direct`: read chunk indexes without libhdf5 where that can be done. `share`: of a core, to be kept.
     """
 
     def __init__(
@@ -66,10 +56,15 @@ class Poller:
         live: bool = True,
         inodes: Mapping[int, int] | None = None,
         alive: Callable[[], None] = lambda: None,
+        direct: bool = True,
+        share: float = SHARE,
     ) -> None:
         self.redirected = False
         """A file turned out to be a detour: make the map anew."""
+        self.rhythm = Rhythm(share)
+        """When to look."""
         self._live = live
+        self._direct = direct
         self._shape = shape
         self._seen = dict(seen or {})
         self._inodes = dict(inodes or {})
@@ -77,13 +72,12 @@ class Poller:
         self._started: list[int] = []
         self._over = False
         self._files: list[ImageFile] = []
-        self._exists: set[str] = set()
+        self._folders = Folders()
         self._said: Writers | None = None
         self._was_writing = False
-        self._glance_at = self._survey_at = self._check_at = -np.inf
-        self._progress_at: float | None = None
-        self._wait = FASTEST
+        self._survey_at = self._check_at = -np.inf
         self._again: set[int] = set()
+        self._chosen: list[int] | None = None
         self.update(frame_map, shape)
 
     def update(self, frame_map: FrameMap, shape: tuple[int, int] | None) -> None:
@@ -94,16 +88,24 @@ class Poller:
             if number < len(self._files):
                 self._files[number].want(wanted)
             else:
-                inode = self._inodes.get(number)
-                self._files.append(ImageFile(source, wanted, self._shape, live=self._live, inode=inode))
+                known = self._inodes.get(number)
+                file = ImageFile(source, wanted, self._shape, live=self._live, inode=known, direct=self._direct)
+                self._files.append(file)
             if number in self._seen:
                 self._files[number].know(self._seen[number])
                 if self._files[number].started:
                     self._started.append(number)
         self._seen = {}
+        self._folders.of(file.source.path for file in self._files)
+        self._chosen = None
         self._survey_at = -np.inf
         self._said = None
         self.redirected = False
+
+    @property
+    def folders(self) -> set[str]:
+        """Those that hold the data files."""
+        return self._folders.names
 
     @property
     def any_frame(self) -> bool:
@@ -121,9 +123,9 @@ class Poller:
         return next((file.layout for file in self._files if file.layout is not None), None)
 
     @property
-    def folders(self) -> set[str]:
-        """Those that hold the data files."""
-        return {str(Path(file.source.path).parent) for file in self._files}
+    def slow(self) -> dict[str, str]:
+        """Files whose chunk index libhdf5 reads, and why, in words."""
+        return {file.source.path: file.slow for file in self._files if file.slow}
 
     def extents(self) -> tuple[tuple[Writer, int], ...]:
         """State and size of every file: when this changes, more of an unfinished map may be known."""
@@ -134,39 +136,34 @@ class Poller:
         if number < len(self._files):
             self._files[number].forget(row)
             self._again.add(number)
+            self._chosen = None
 
-    def wake(self) -> None:
+    def wake(self, now: float) -> None:
         """Something has happened in a folder: look soon."""
-        self._wait = FASTEST
-        self._glance_at = -np.inf
+        self.rhythm.wake(now)
+        self._folders.look_anew()
 
     def poll(self, now: float) -> News:
         """What is new since the last call; nothing any more once another collection is written to one of its names."""
         news: News = []
         if self._over:
             return news
-        if self._progress_at is None:
-            self._progress_at = now
         survey = now >= self._survey_at + SURVEY and (self._live or self._said is None)
+        self.rhythm.begin(now)
         try:
             news += self._survey(now) if survey else self._looks(now)
         except Rewritten as error:  # what was found in this same poll may be the other collection's: it is not told
             self._over = True
             self.close()
             return [Superseded(str(error))]
-        if any(isinstance(item, OnDisk) for item in news):
-            self._progress_at = now
-            self._wait = FASTEST
-        else:
-            self._wait = min(2 * self._wait, SLOWEST if now - self._progress_at < LONG else ASLEEP)
+        self.rhythm.end(now, news=any(isinstance(item, OnDisk) for item in news))
         return news
 
     def wait(self, now: float) -> float:
         """Seconds until the next call is worth while."""
         if not self._live or self._over:
             return 0.0 if self._said is None or self._again else ASLEEP
-        soon = min(self._wait, self._survey_at + SURVEY - now)
-        return float(max(0.0 if all(file.coherent for file in self._files) else ELSEWHERE, soon))
+        return max(0.0, min(self.rhythm.due(), self._survey_at + SURVEY) - now)
 
     def close(self) -> None:
         """Let go of all files."""
@@ -176,64 +173,65 @@ class Poller:
     # ---- how
 
     def _survey(self, now: float) -> News:
-        """Ask what has become of every writer, then scan every file from first to last row; in that order."""
+        """Ask what has become of every writer, then scan every file from first to last row; in that order.
+
+        Where that costs too much at every survey it is left out (`ImageFile.swept`), and the survey says so.
+        """
         witnesses = self._witnesses()
         for number, file in enumerate(self._files):
             self._alive()
             if number in witnesses or not (file.settled and file.complete):
                 file.check(now)
         news: News = []
+        swept = True
         for number, file in enumerate(self._files):
             self._alive()
             if not file.settled:
                 news += self._take(number, file.scan, now)
+                swept = swept and file.swept
         self._survey_at = now
         self._check_at = now
-        return [*news, self._writers(full_scan=not self.redirected)]
+        self._chosen = None
+        return [*news, self._writers(full_scan=swept and not self.redirected)]
 
     def _looks(self, now: float) -> News:
-        self._glance(now)
+        if self._live and self._folders.glance(now):
+            self._chosen = None
         check = now >= self._check_at + CHECK
         if check:
             self._check_at = now
-        before = self._states()
+        if check or self._chosen is None:
+            self._chosen = self._worth_a_look()
+        changed = False
         news: News = []
-        for number in self._worth_a_look():
+        for number in self._chosen:
             file = self._files[number]
-            if check or file.state is not Writer.WRITING:
+            state, started = file.state, file.started
+            if check or state is not Writer.WRITING:
                 file.check(now)
             again = number in self._again and not self._live
             news += self._take(number, file.scan if again else file.look, now)
+            changed = changed or file.state is not state
+            if file.complete or file.started is not started:
+                self._chosen = None  # for the next time: another file may be next
         self._again.clear()
-        if self._states() != before:
+        if changed:
             if self._live:
                 self._survey_at = -np.inf  # whoever has closed has written all it will: scan now
             news.append(self._writers(full_scan=False))
         return news
 
-    def _glance(self, now: float) -> None:
-        """See which files exist: one listing per folder, not one call per file."""
-        if now < self._glance_at + GLANCE or not self._live:
-            return
-        self._glance_at = now
-        self._exists.clear()
-        for folder in self.folders:
-            try:
-                with os.scandir(folder) as listing:
-                    self._exists.update(entry.path for entry in listing)
-            except OSError:
-                continue  # not there yet
-
     def _worth_a_look(self) -> list[int]:
-        """Files that are growing, those expected next, and whatever else exists; none that has said everything."""
+        """Files that are growing, and whatever else exists or may at any moment; none that has said everything."""
+        self.rhythm.coherent = self._folders.coherent and all(file.coherent for file in self._files)
         if not self._live:
             return sorted(self._again)
         chosen = []
-        ahead = 0
+        ahead = 0 if not self._folders.coherent else AHEAD
         for number, file in enumerate(self._files):
             if file.settled or (file.complete and file.mapped):
                 continue
-            if file.started or file.state is Writer.WRITING or file.source.path in self._exists:
+            if file.started or file.state is Writer.WRITING or self._folders.hold(file.source.path):
                 chosen.append(number)
             elif ahead < AHEAD:
                 ahead += 1
@@ -244,10 +242,10 @@ class Poller:
         """Files that a new collection of the same name would write first, or that were written last: few."""
         return {*self._started[:1], *self._started[-AHEAD:]} if self._live else set()
 
-    def _take(self, number: int, ask: Callable[[], Found], now: float) -> News:
+    def _take(self, number: int, ask: Callable[[float], Found], now: float) -> News:
         file = self._files[number]
         try:
-            found = ask()
+            found = ask(now)
         except Redirected:
             file.close()
             self.redirected = True

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from filewatcher.core.joining import keep_numbers
 from filewatcher.core.observations import Described, DetectorRead, MasterBlocked, MasterFile, Writer
 from filewatcher.edges.swmr.detector import read_detector
+from filewatcher.edges.swmr.effort import Effort
 from filewatcher.edges.swmr.images import Images, entries, find_images
 from filewatcher.edges.swmr.libhdf5 import Peek, peek
 from filewatcher.edges.swmr.poller import Poller
@@ -65,9 +66,25 @@ class MasterReader:
         self._extents: tuple[tuple[Writer, int], ...] = ()
 
     @property
-    def poller(self) -> Poller | None:
-        """The data files; None until the master is whole."""
-        return self._poller
+    def folders(self) -> set[str]:
+        """Those that hold the data files; none until the master is whole."""
+        return self._poller.folders if self._poller is not None else set()
+
+    @property
+    def idle(self) -> bool:
+        """No frame was found lately."""
+        return self._poller is not None and self._poller.rhythm.idle
+
+    @property
+    def effort(self) -> Effort:
+        """What it has cost to look at the data files."""
+        return self._poller.rhythm.effort if self._poller is not None else Effort()
+
+    def grant(self, share: float) -> None:
+        """Take no more than this share of a core from now on."""
+        self._request = replace(self._request, share=share)
+        if self._poller is not None:
+            self._poller.rhythm.share = share
 
     @property
     def done(self) -> bool:
@@ -80,6 +97,11 @@ class MasterReader:
             self._poller.forget(file, row)
         elif file in self._seen and row < len(self._seen[file]):
             self._seen[file][row] = False
+
+    def wake(self, now: float) -> None:
+        """Something has happened in a folder."""
+        if self._poller is not None:
+            self._poller.wake(now)
 
     def wait(self, now: float) -> float:
         """Seconds until the next step."""
@@ -125,6 +147,8 @@ class MasterReader:
             live=self._request.wait,
             inodes=dict(self._request.inodes),
             alive=self._alive,
+            direct=self._request.direct,
+            share=self._request.share,
         )
         return [described]
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from filewatcher.edges.swmr.effort import SHARE
+
 if TYPE_CHECKING:
     from filewatcher.core.framemap import DataFile
 
@@ -22,6 +24,10 @@ class Request:
     """How many to expect where the master does not say."""
     mask_wait: float = 10.0
     """Seconds to wait for linked files of geometry and mask once frames are on disk."""
+    direct: bool = True
+    """Read chunk indexes without libhdf5 where that can be done; False = leave them all to libhdf5."""
+    share: float = SHARE
+    """Of a core, to be kept by the reader."""
     files: tuple[DataFile, ...] = ()
     """Data files as an earlier child has numbered them: those numbers stay."""
     inodes: tuple[tuple[int, int], ...] = ()

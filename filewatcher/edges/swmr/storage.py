@@ -2,47 +2,24 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from h5py import h5d
+from h5py import h5d, h5i
 
 from filewatcher.core.messages import ChunkLayout, Filter
-from filewatcher.edges.swmr.libhdf5 import stored_chunks
+from filewatcher.edges.swmr.found import Found
+from filewatcher.edges.swmr.libhdf5 import chunk_sizes
 from filewatcher.errors import Broken
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     import h5py
     from numpy.typing import NDArray
 
 SINGLE = 8
 """Chunks asked for one by one; for more, one walk over the whole index is cheaper."""
-
-
-class Found:
-    """Rows of one data file, and where their bytes are; columns as in `OnDisk`."""
-
-    __slots__ = ("masks", "offsets", "rows", "sizes")
-
-    def __init__(self, table: Iterable[tuple[int, int, int, int]]) -> None:
-        """`table`: (row, offset, size, filter mask)."""
-        columns = np.array(list(table), np.int64).reshape(-1, 4)
-        self.rows: NDArray[np.int64] = columns[:, 0].copy()
-        self.offsets: NDArray[np.int64] = columns[:, 1].copy()
-        self.sizes: NDArray[np.int64] = columns[:, 2].copy()
-        self.masks: NDArray[np.uint32] = columns[:, 3].astype(np.uint32)
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def within(self, size: int) -> Found:
-        """Those whose bytes lie within a file of `size` bytes."""
-        inside = (self.offsets + self.sizes <= size).tolist()
-        table = zip(self.rows.tolist(), self.offsets.tolist(), self.sizes.tolist(), self.masks.tolist(), strict=True)
-        return self if all(inside) else Found(one for one, keep in zip(table, inside, strict=True) if keep)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +45,14 @@ class Storage:
         return int(shape[0]) if len(shape) > 2 else 1
 
     @property
-    def grows(self) -> bool:
-        """Rows may be added."""
-        space = self.id.get_space()
-        return len(self.id.shape) > 2 and space.get_simple_extent_dims(True)[0] != space.get_simple_extent_dims()[0]
+    def fd(self) -> int:
+        """libhdf5's own descriptor of the file; it stays libhdf5's."""
+        return int(h5i.get_file_id(self.id).get_vfd_handle())
+
+    @property
+    def end(self) -> int:
+        """Bytes of the file now."""
+        return os.fstat(self.fd).st_size
 
     def _place(self, row: int) -> tuple[int, ...]:
         lead = (row, self.channel or 0)[: len(self.id.shape) - 2]
@@ -83,7 +64,7 @@ class Storage:
             return rows[rows < self.rows]
         if len(self.id.shape) == 2:
             return rows if self.id.get_num_chunks() else rows[:0]
-        return np.array(stored_chunks(self.id, rows.tolist(), self._place(0)[1:]), np.int64)
+        return rows[self.sizes(rows) > 0]
 
     def locate(self, rows: NDArray[np.int64]) -> Found:
         """Where the bytes of rows are that are `stored`; libhdf5's chunk index is the authority."""
@@ -96,7 +77,7 @@ class Storage:
             chunk = self.id.get_chunk_info_by_coord(self._place(row))
             if chunk.size and chunk.byte_offset is not None:
                 table.append((row, chunk.byte_offset, chunk.size, chunk.filter_mask))
-        return Found(table)
+        return Found.of(table)
 
     def all_of(self, wanted: NDArray[np.bool_]) -> Found:
         """Walk over the whole index: every row on disk that is wanted (bitmap over the rows)."""
@@ -105,18 +86,26 @@ class Storage:
             channels = int(self.id.shape[1]) if len(self.id.shape) == 4 else 1
             first = self.start + size * (self.channel or 0)
             rows = np.flatnonzero(wanted[: self.rows]).tolist()
-            return Found((row, first + row * channels * size, size, 0) for row in rows)
-        table: list[tuple[int, int, int, int]] = []
-        rank, channel, n = len(self.id.shape), self.channel or 0, len(wanted)
+            return Found.of([(row, first + row * channels * size, size, 0) for row in rows])
+        chunks: list[h5py.h5d.StoreInfo] = []
+        self.id.chunk_iter(chunks.append)  # no Python of ours per chunk: there may be 100,000
+        if not chunks:
+            return Found.of([])
+        places, masks, offsets, sizes = zip(*chunks, strict=True)
+        lead = np.array(places, np.int64).reshape(len(chunks), -1)
+        rows = lead[:, 0] if lead.shape[1] > 2 else np.zeros(len(chunks), np.int64)
+        stored = np.array(sizes, np.int64)
+        chosen = (stored > 0) & (rows < len(wanted))
+        if lead.shape[1] == 4:
+            chosen &= lead[:, 1] == (self.channel or 0)
+        chosen[chosen] = wanted[rows[chosen]]
+        which = np.flatnonzero(chosen)
+        offset = np.array([offsets[i] for i in which.tolist()], np.int64)
+        return Found(rows[which], offset, stored[which], np.array(masks, np.uint32)[which])
 
-        def visit(chunk: h5py.h5d.StoreInfo) -> None:
-            place = chunk.chunk_offset
-            row = place[0] if rank > 2 else 0
-            if row < n and wanted[row] and (rank < 4 or place[1] == channel) and chunk.size:
-                table.append((row, chunk.byte_offset, chunk.size, chunk.filter_mask))
-
-        self.id.chunk_iter(visit)
-        return Found(table)
+    def sizes(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Stored bytes of rows that lie within the dataset now; 0 = not on disk."""
+        return np.array(chunk_sizes(self.id, rows.tolist(), self._place(0)[1:]), np.int64)
 
 
 def storage_of(dataset: h5py.Dataset, channel: int | None) -> Storage:

@@ -14,8 +14,9 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from filewatcher.edges.swmr.found import Found
     from filewatcher.edges.swmr.libhdf5 import Peek
-    from filewatcher.edges.swmr.storage import Found, Storage
+    from filewatcher.edges.swmr.storage import Storage
 
 
 class Rewritten(Exception):
@@ -56,7 +57,9 @@ class Witness:
 
     def compare(self, storage: Storage) -> None:
         """Hold it against the chunk index: the frames seen must be where they were. Raises `Rewritten`."""
-        if not all(_there(storage, row) for row in self._rows):
+        # a growing dataset's new extent is written after the index that has its newest frames: those are not gone
+        inside = [row for row in self._rows if row < storage.rows]
+        if len(self._rows) and not (inside and all(_there(storage, row) for row in inside)):
             raise Rewritten(f"{self._path} was begun anew: frames that were seen in it are gone")
         if self._first is None:
             return

@@ -1,0 +1,180 @@
+"""The fast path: what is new in an open dataset, asked of its chunk index without libhdf5.
+
+libhdf5 stays the authority. It reads the index instead when that is of another kind, when something in it is not as
+it must be, and from time to time to compare: when they disagree, it is right, and the fast path is not used again.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from h5py import h5o
+
+from filewatcher.edges.swmr.found import Found
+from filewatcher.edges.swmr.index import Blocks, ChunkIndex, Torn, Unusual
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from filewatcher.edges.swmr.frontier import Frontier
+    from filewatcher.edges.swmr.index import Chunks
+    from filewatcher.edges.swmr.storage import Storage
+
+PATIENCE = 20
+"""Times in a row that something may be half written before it counts as broken."""
+SAMPLE = 128
+"""Rows in a spot check: a quarter of a millisecond of libhdf5."""
+WINDOW = 64
+"""Rows asked for at first: as cheap as one."""
+ENDLESS = 1 << 62
+"""Rows that an index can say: it need not know the extent of its dataset."""
+
+
+class FastPath:
+    """The chunk index of one open dataset, as long as it is as expected; dead once the file is closed.
+
+    What it answers is None when libhdf5 has to be asked instead, this once or (`reason`) for good. `base`: bytes of
+    the file before its HDF5 data. `reason`: why not to begin with it at all.
+    """
+
+    def __init__(self, storage: Storage, base: int, reason: str = "") -> None:
+        self.reason = reason
+        """Why libhdf5 reads the index, in words; empty = it does not."""
+        self._storage = storage
+        self._torn = 0
+        self._index: ChunkIndex | None = None
+        if not reason:
+            try:
+                self._index = _index_of(storage, base)
+                self._index.array  # noqa: B018  whether this index is known shows when it is read
+            except Unusual as unknown:
+                self.reason = str(unknown)
+            except Torn:
+                self._torn = 1
+
+    @property
+    def usable(self) -> bool:
+        """libhdf5 is not needed."""
+        return not self.reason
+
+    def look(self, frontier: Frontier) -> Found | None:
+        """What is new near the first missing row and near the last seen one."""
+
+        def ask(index: ChunkIndex) -> Found:
+            return frontier.near(lambda first, missing: self._find(index, missing, first), ENDLESS, WINDOW)
+
+        return self._try(ask)
+
+    def scan(self, frontier: Frontier) -> Found | None:
+        """Every missing row that is on disk."""
+        return self._try(lambda index: self._find(index, frontier.missing))
+
+    def differences(self, theirs: Found, wanted: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """Compare with all rows that libhdf5 has found a moment ago, among those wanted; returns rows that differ.
+
+        A row that differs is looked at again from both sides, as the writer may have moved it in between.
+        """
+        theirs = theirs.pick(np.argsort(theirs.rows))
+
+        def ask(index: ChunkIndex) -> Found:
+            return _found(index.find(wanted))
+
+        ours = self._try(ask)
+        if ours is None:
+            return theirs.rows[:0]
+        suspects = unequal(theirs, ours.pick(np.isin(ours.rows, theirs.rows)))
+        more = np.setdiff1d(ours.rows, theirs.rows)
+        if not len(suspects) and not len(more):
+            return suspects
+        self._storage.id.refresh()
+        more = more[more < self._storage.rows]  # the extent is written after the index: libhdf5 knows no more yet
+        more = np.setdiff1d(more, self._storage.stored(more))  # those came since
+        if len(suspects):
+            again = self._storage.locate(suspects)
+            ours = self._try(lambda index: _found(index.locate(suspects)))
+            suspects = suspects[:0] if ours is None else unequal(again.pick(np.argsort(again.rows)), ours)
+        return np.union1d(suspects, more)
+
+    def spot_check(self, last: int) -> NDArray[np.int64]:
+        """Compare the sizes of some rows up to the last seen one with libhdf5's; returns rows that differ."""
+        rows = np.arange(max(0, last + 1 - SAMPLE), last + 1)
+        differ = rows
+        for _ in range(2):  # the writer may have written one anew between the two reads
+            self._storage.id.refresh()
+            differ = differ[differ < self._storage.rows]
+            theirs = self._storage.sizes(differ)
+            known = differ[theirs > 0]
+            ours = self._try(lambda index, rows=known: _found(index.locate(rows)))  # type: ignore[misc]
+            if ours is None:
+                return rows[:0]
+            same = np.isin(differ, ours.rows)
+            same[same] = theirs[same] == ours.sizes
+            differ = differ[~same & (theirs > 0)]
+            if not len(differ):
+                break
+        return differ
+
+    def give_up(self, reason: str) -> None:
+        """Leave it to libhdf5 from now on."""
+        self.reason = reason
+        self._index = None
+
+    def _try(self, ask: Callable[[ChunkIndex], Found]) -> Found | None:
+        if self._index is None:
+            return None
+        try:
+            found = ask(self._index)
+        except Unusual as unknown:
+            self.give_up(str(unknown))
+        except Torn as torn:
+            self._torn += 1
+            if self._torn >= PATIENCE:
+                self.give_up(str(torn))
+        else:
+            self._torn = 0
+            return found
+        return None
+
+    def _find(self, index: ChunkIndex, missing: NDArray[np.bool_], first: int = 0) -> Found:
+        chunks = index.find(missing, first)
+        found = _found(chunks)
+        return self._confirmed(index, found, chunks.doubtful) if len(chunks.doubtful) else found
+
+    def _confirmed(self, index: ChunkIndex, found: Found, doubtful: NDArray[np.int64]) -> Found:
+        """Keep doubtful rows that are the same before and after libhdf5 has read their block with a right checksum."""
+        self._storage.id.refresh()
+        rows = found.rows[doubtful]
+        again = _found(index.locate(self._storage.stored(rows[rows < self._storage.rows])))
+        lost = np.union1d(np.setdiff1d(rows, again.rows), unequal(found.pick(np.isin(found.rows, again.rows)), again))
+        return found.without(lost)
+
+
+def _found(chunks: Chunks) -> Found:
+    return Found(chunks.rows, chunks.entries.addresses, chunks.entries.sizes, chunks.entries.masks)
+
+
+def unequal(one: Found, other: Found) -> NDArray[np.int64]:
+    """Rows that only one has, or that are not the same in both; rows ascend."""
+    both, i, k = np.intersect1d(one.rows, other.rows, assume_unique=True, return_indices=True)
+    a, b = one.pick(i), other.pick(k)
+    differ = (a.offsets != b.offsets) | (a.sizes != b.sizes) | (a.masks != b.masks)
+    return np.union1d(both[differ], np.setxor1d(one.rows, other.rows, assume_unique=True))
+
+
+def _index_of(storage: Storage, base: int) -> ChunkIndex:
+    """Return the index of a dataset; rows are its slowest dimension, and a row has a chunk per channel."""
+    space = storage.id.get_space()
+    extent, most = space.get_simple_extent_dims(), space.get_simple_extent_dims(True)
+    if storage.start is not None or len(extent) < 3:
+        raise Unusual("it is not stored in chunks of several images")
+    if any(n is None or n > 1 << 48 for n in most[1:]):
+        raise Unusual("more than its number of images may grow")
+    chunk = (1,) * (len(extent) - 2) + storage.layout.shape
+    counts = [-(-n // c) for n, c in zip(most, chunk, strict=True)][1:]
+    header = h5o.get_info(storage.id).addr
+    per_row, per_channel = int(np.prod(counts)), int(np.prod(counts[-2:]))
+    size = int(np.prod(storage.layout.shape)) * np.dtype(storage.layout.dtype).itemsize
+    return ChunkIndex(Blocks(storage.fd, base), header, size, per_row, (storage.channel or 0) * per_channel)

@@ -1,0 +1,143 @@
+"""One child process as its parent sees it: started, listened to, taken for dead when it is silent, ended."""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import socket
+import time
+from collections import deque
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from filewatcher.edges.swmr import child
+from filewatcher.edges.swmr.effort import Effort
+from filewatcher.edges.swmr.wire import Receiver, Unpacker, message
+
+if TYPE_CHECKING:
+    from multiprocessing.context import SpawnProcess
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from filewatcher.core.observations import Observation
+    from filewatcher.edges.swmr.request import Request
+
+SILENCE = 5.0
+"""Seconds without a heartbeat after which a child is taken to hang in libhdf5, and killed."""
+START = 60.0
+"""Seconds that a child may take to say its first word: a loaded machine imports slowly."""
+TAKEN = 1 << 18
+"""Bytes taken from the socket at a time."""
+
+
+class Child:
+    """One reader; made by `start`, for the event loop that runs."""
+
+    def __init__(self, process: SpawnProcess, ours: socket.socket) -> None:
+        self.effort = Effort()
+        """What it has cost, as it said last."""
+        self.pid = process.pid
+        self._process = process
+        self._socket = ours
+        self._receiver, self._unpacker = Receiver(), Unpacker()
+        self._words: deque[list[Observation] | Exception | None] = deque()
+        self._some = asyncio.Event()
+        self._heard = time.monotonic()
+        self._awake = False
+        self._ended = False
+        self._ending: asyncio.Task[int | None] | None = None
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(ours.fileno(), self._hear)
+        self._watchdog = self._loop.call_later(START, self._doubt)
+
+    @classmethod
+    async def start(cls, request: Request, seen: dict[int, NDArray[np.bool_]]) -> Self:
+        """Start a process; that takes a moment, which the event loop does not wait for."""
+        return cls(*await asyncio.to_thread(_spawn, request, seen))
+
+    async def word(self) -> list[Observation] | Exception | None:
+        """The next news, or the last word of a child that ends; None = it has ended, or is silent, without one."""
+        while not self._words:
+            if self._ended:
+                return None
+            self._some.clear()
+            await self._some.wait()
+        return self._words.popleft()
+
+    def tell(self, order: tuple[int, int] | float) -> bool:
+        """Ask for a (file, row) again, or say what share of a core it may take; False = it is dead, or hangs."""
+        try:
+            self._socket.sendall(message(order))
+        except OSError:
+            return False
+        return True
+
+    async def end(self) -> int | None:
+        """Kill it and wait until nothing of it is left; returns its exit code."""
+        if self._ending is None:
+            self._deaf()
+            self._process.kill()
+            self._ending = asyncio.create_task(asyncio.to_thread(self._bury))
+        return await asyncio.shield(self._ending)
+
+    # ---- how
+
+    def _hear(self) -> None:
+        """Take what has come; a child that hangs may have stopped in half a message."""
+        try:
+            data = self._socket.recv(TAKEN)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if not data:
+            self._deaf()
+            return
+        self._heard = time.monotonic()
+        if not self._awake:
+            self._awake = True
+            self._watchdog.cancel()
+            self._watchdog = self._loop.call_later(SILENCE, self._doubt)
+        for word in self._receiver.feed(data):
+            if isinstance(word, Effort):
+                self.effort = word
+                continue
+            self._words.append(self._unpacker.unpack(word) if isinstance(word, list) else word)
+            self._some.set()
+
+    def _doubt(self) -> None:
+        """See whether it has been silent for too long; what has come while this process was busy counts."""
+        if not self._ended:
+            self._hear()
+        silent_at = self._heard + (SILENCE if self._awake else START)
+        if self._ended or time.monotonic() >= silent_at:
+            self._deaf()
+        else:
+            self._watchdog = self._loop.call_later(silent_at - time.monotonic(), self._doubt)
+
+    def _deaf(self) -> None:
+        """Nothing more is expected of it."""
+        self._ended = True
+        self._watchdog.cancel()
+        self._loop.remove_reader(self._socket.fileno())
+        self._some.set()
+
+    def _bury(self) -> int | None:
+        self._process.join()
+        code = self._process.exitcode
+        self._process.close()
+        self._socket.close()
+        return code
+
+
+def _spawn(request: Request, seen: dict[int, NDArray[np.bool_]]) -> tuple[SpawnProcess, socket.socket]:
+    ours, theirs = socket.socketpair()
+    ours.setblocking(False)
+    context = multiprocessing.get_context("spawn")
+    process = context.Process(
+        target=child.main, args=(theirs, request, seen), name=f"swmr {Path(request.master).name}", daemon=True
+    )
+    process.start()
+    theirs.close()  # or the socket would never end
+    return process, ours

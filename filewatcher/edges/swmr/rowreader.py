@@ -1,0 +1,118 @@
+"""The two readers of one open dataset, and which of them is asked: the chunk index itself, or libhdf5."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from filewatcher.edges.swmr.fastpath import FastPath, unequal
+from filewatcher.edges.swmr.found import NOTHING
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from filewatcher.edges.swmr.found import Found
+    from filewatcher.edges.swmr.frontier import Frontier
+    from filewatcher.edges.swmr.referee import Referee
+    from filewatcher.edges.swmr.storage import Storage
+
+WIDE = 64
+"""Rows that libhdf5 is asked for in every eighth look..."""
+NARROW = 8
+"""...and in the others: it takes a microsecond for each, and frames hardly ever overtake more than these."""
+
+
+class RowReader:
+    """Finds rows of one open dataset that are missing in `frontier`; dead once the file is closed.
+
+    `pace`: how often libhdf5 may walk over the whole index while it grows. `slow`: why not to read the index without
+    libhdf5; empty = that is to be tried. Every method raises what libhdf5 and the file system raise.
+    """
+
+    def __init__(self, storage: Storage, frontier: Frontier, pace: Referee, base: int, slow: str) -> None:
+        self.storage = storage
+        self._frontier = frontier
+        self._pace = pace
+        self._fast = FastPath(storage, base, slow)
+        self._looks = 0
+        self.unchecked = False
+        """The last answer is libhdf5's: nobody has held it against the end of the file."""
+
+    @property
+    def slow(self) -> str:
+        """Why libhdf5 reads the index of this file, in words; empty = it does not."""
+        return self._fast.reason
+
+    def give_up(self, reason: str) -> None:
+        """Leave the index to libhdf5 from now on."""
+        self._fast.give_up(reason)
+
+    def look(self) -> Found:
+        """What is new near the first missing row and near the last one seen; cheap."""
+        found = None if self._frontier.doubted else self._fast.look(self._frontier)
+        self.unchecked = found is None
+        return self._look_slowly() if found is None else found
+
+    def _look_slowly(self) -> Found:
+        """Ask libhdf5: first which rows are there, at the same cost for each row, then where."""
+        self.storage.id.refresh()
+        self._frontier.doubted = False
+        self._looks += 1
+        self.unchecked = True
+        width = WIDE if self._looks % 8 == 0 else NARROW
+        return self._frontier.near(self._ask, self.storage.rows, width)
+
+    def _ask(self, first: int, missing: NDArray[np.bool_]) -> Found:
+        rows = self.storage.stored(missing.nonzero()[0] + first)
+        return self.storage.locate(rows) if len(rows) else NOTHING
+
+    def scan(self, now: float) -> Found | None:
+        """Every missing row that is on disk; None = that would take too long now."""
+        found = self._fast.scan(self._frontier)
+        if found is None:
+            return self.walk(now) if self._pace.due(now) else None
+        self.unchecked = False
+        if self._fast.usable and self._frontier.last >= 0:
+            self._judge(self._fast.spot_check(self._frontier.last))
+        return found
+
+    def walk(self, now: float) -> Found:
+        """Let libhdf5 walk over the whole index, and see that the fast path says the same."""
+        self.unchecked = True
+        with self._pace.at_work(now):
+            self.storage.id.refresh()
+            self._frontier.doubted = False
+            found = self.storage.all_of(self._frontier.wanted)
+            if self._fast.usable:
+                self._judge(self._fast.differences(found.within(self.storage.end), self._frontier.wanted))
+        return found.pick(self._frontier.missing[found.rows])
+
+    def first_word(self, found: Found) -> Found:
+        """Before the first rows of a file go out: see that libhdf5 reads the first one of them alike."""
+        if self._fast.usable:
+            self.storage.id.refresh()
+            first = found.rows[:1]
+            # a growing dataset's new extent is written after its index: libhdf5 may know of no row yet
+            known = first[first < self.storage.rows]
+            differ = unequal(found.pick(np.arange(len(known))), self.storage.locate(known))
+            if len(differ):
+                self._judge(differ)
+                return self._look_slowly()
+        return found
+
+    def last_word(self, found: Found, now: float) -> Found:
+        """Before the last rows of a file go out: see that libhdf5 reads the newest ones alike, else all as it does."""
+        if self._fast.usable and len(differ := self._fast.spot_check(self._frontier.last)):
+            self._judge(differ)
+            right = self.walk(now).within(self.storage.end)
+            self._frontier.mark(right.rows)
+            return found.without(right.rows).and_(right)
+        return found
+
+    def _judge(self, differ: NDArray[np.int64]) -> None:
+        """libhdf5 wins where the two differ, and from now on."""
+        if len(differ):
+            self._fast.give_up(f"libhdf5 reads row {differ[0]} otherwise")
+            for row in differ.tolist():
+                self._frontier.forget(row)
