@@ -6,7 +6,7 @@ RUN = .venv/bin/
 
 .PHONY: env demo test lint acceptance bench soak clean
 env: .venv/.ready
-.venv/.ready: setup.cfg pyproject.toml tools/make-env
+.venv/.ready: setup.cfg setup.py pyproject.toml tools/make-env $(wildcard spotfinding/native/*.cpp spotfinding/native/*.h)
 	tools/make-env $(PYTHON)
 
 demo: env

@@ -16,6 +16,7 @@ from crew import Writers, prepare
 from figures import cpu_seconds, resident_mib, spread
 from odin_writer import Notes
 
+from filewatcher.core.collection import Collection
 from filewatcher.core.messages import FrameReady, FrameResult
 from filewatcher.core.run import Order
 from filewatcher.core.scanwatch import ScanWatch
@@ -24,6 +25,7 @@ from filewatcher.daemon import CollectionLoop
 from filewatcher.edges.dask_pool import DaskPool
 from filewatcher.edges.journal import Journal
 from filewatcher.edges.swmr import SwmrObserver
+from filewatcher.ports import Opened
 from filewatcher.testing.clusters import local_cluster
 
 if TYPE_CHECKING:
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from odin_writer import Recording
 
+    from filewatcher.core.answers import Answer
     from filewatcher.core.batching import Limits
     from filewatcher.core.messages import Outcome
     from filewatcher.core.observations import Described, Observation
@@ -85,7 +88,7 @@ class TimedListener:
         self._times, self._observer, self._not_ours = times, observer, not_ours
         self._count = 0
 
-    def described(self, described: Described, run: Run, recorded: int) -> None:
+    def described(self, described: Sequence[Described], run: Run, recorded: int) -> None:
         """Nothing."""
 
     def outcomes(self, outcomes: Sequence[Outcome]) -> None:
@@ -95,6 +98,9 @@ class TimedListener:
         self._count += len(done)
         if done and self._count * 10 >= len(self._times.recorded) * len(self._times.samples):
             self._times.samples.append(self._sample())
+
+    def centred(self, answer: Answer) -> None:
+        """Nothing."""
 
     def trouble(self, sentence: str) -> None:
         """Nothing."""
@@ -128,7 +134,7 @@ def dispatch(recording: Recording, limits: Limits, *, flat_out: bool = False) ->
 
 async def _run(recording: Recording, state: Path, writers: Writers, limits: Limits, *, flat_out: bool) -> Times:
     times = Times(*(np.full(recording.frames, np.nan) for _ in range(2)))
-    order = Order(str(recording.master), Selection(), {}, "none")
+    order = Order((str(recording.master),), Selection(), {}, "none")
     watch = TimedWatch(times, timeouts=TIMEOUTS, now=time.monotonic())
     # scheduler and workers are started anew: they find the analysis by the environment
     os.environ["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
@@ -136,10 +142,11 @@ async def _run(recording: Recording, state: Path, writers: Writers, limits: Limi
     observer = SwmrObserver(recording.master, seen=watch.rows_seen)
     listener = TimedListener(times, observer, lambda: writers.pids)
 
-    def journal(run: Run, _: Described) -> Journal:
-        return Journal.open(state / "state", run)
+    def open_run(run: Run, _: Sequence[Described]) -> Opened:
+        return Opened(Journal.open(state / "state", run), (None,))
 
-    loop = CollectionLoop(order, watch, observer, pool, journal, listener, time.monotonic, limits)
+    scans = Collection([watch])
+    loop = CollectionLoop(order, scans, observer, pool, open_run, listener, time.monotonic, limits)
     try:
         await pool.start()
         running = asyncio.create_task(loop.run())
@@ -177,4 +184,4 @@ def _figures(
 
 def _spread(seconds: NDArray[np.float64]) -> dict[str, float]:
     known = seconds[np.isfinite(seconds)]
-    return spread(known, 1e3) | {"p95": float(np.percentile(known, 95)) if len(known) else float("nan")}
+    return spread(known, 1e3) | {"p95": float(np.percentile(known, 95) * 1e3) if len(known) else float("nan")}

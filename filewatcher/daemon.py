@@ -11,13 +11,11 @@ import asyncio
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-import numpy as np
-
+from filewatcher.core.answers import Answers
 from filewatcher.core.batching import BatchEnded, Batcher, BatchLost, Unreadable
-from filewatcher.core.collector import Collector
 from filewatcher.core.messages import FrameFailed, FrameMissing, FrameReady, Outcome, Recorded, State, place_of
 from filewatcher.core.observations import Described, DetectorRead, MasterBlocked, OnDisk, Superseded, Writers
-from filewatcher.core.run import Finished, Job, Run
+from filewatcher.core.run import Finished, FinishedScan, Job, Run
 from filewatcher.core.scanwatch import SUPERSEDED
 from filewatcher.core.troubles import Troubles
 from filewatcher.errors import Broken
@@ -27,15 +25,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any
 
-    from numpy.typing import NDArray
-
     from filewatcher.core.batching import Limits
+    from filewatcher.core.collection import Collection
     from filewatcher.core.detector import Detector
     from filewatcher.core.messages import ChunkLayout
     from filewatcher.core.observations import Observation
     from filewatcher.core.run import Order
-    from filewatcher.core.scanwatch import ScanWatch
-    from filewatcher.ports import Journal, Listener, Observer, Pool
+    from filewatcher.ports import Journal, Listener, Observer, Opened, Pool
 
 TICK = 0.05
 """Seconds after which the time itself is news: time-outs, batches."""
@@ -49,27 +45,27 @@ class CollectionLoop:
     def __init__(
         self,
         order: Order,
-        watch: ScanWatch,
+        scans: Collection,
         observer: Observer,
         pool: Pool,
-        open_journal: Callable[[Run, Described], Journal],
+        open_run: Callable[[Run, Sequence[Described]], Opened],
         listener: Listener,
         clock: Callable[[], float],
         limits: Limits | None = None,
     ) -> None:
-        self._order, self._watch, self._listener = order, watch, listener
-        self._observer, self._pool, self._open_journal = observer, pool, open_journal
-        self._clock, self._started = clock, clock()
+        self._order, self._scans, self._listener = order, scans, listener
+        self._observer, self._pool, self._open_run = observer, pool, open_run
+        self._clock = clock
+        self._started = clock()
         self._batcher = Batcher(limits)
-        self._collector = Collector()
         self._inbox: asyncio.Queue[Observation | BatchEnded | BatchLost] = asyncio.Queue()
-        self._recorded: dict[int, Recorded] = {}
-        self._places: dict[int, str] = {}
+        self._recorded: dict[tuple[int, int], Recorded] = {}
+        self._places: dict[tuple[int, int], str] = {}
         self._fresh: list[tuple[Outcome, str]] = []
         self._in_flight = 0
-        self._described: Described | None = None
         self._run: Run | None = None
         self._journal: Journal | None = None
+        self._answers: Answers | None = None
         self._detector: Detector | None = None
         self._warnings: tuple[str, ...] = ()
         self._layouts: set[ChunkLayout] = set()
@@ -135,8 +131,8 @@ class CollectionLoop:
                 self._warnings = message.warnings
             case Described() | MasterBlocked() | OnDisk() | Superseded() | Writers():
                 self._decide(message, now)
-                if isinstance(message, Described):
-                    await self._open(message)
+                if isinstance(message, Described) and self._journal is None and self._scans.described:
+                    self._open(self._scans.described)
                 elif isinstance(message, Superseded):
                     self._let_go(f"{message.problem}: {SUPERSEDED}")
 
@@ -149,56 +145,54 @@ class CollectionLoop:
             elif self._superseded:
                 continue  # it has been called missing
             elif self._batcher.may_try_again(outcome.frame):
-                await self._observer.look_again(*self._watch.give_back(outcome.frame.frame, now))
+                await self._observer.look_again(*self._scans.give_back(outcome.frame, now))
             else:
                 frame, attempts = outcome.frame, self._batcher.attempts(outcome.frame)
                 reason = f"its bytes in {frame.path.rpartition('/')[2]} are not whole: {outcome.reason}"
                 self._record([FrameFailed(frame.scan, frame.frame, reason, attempts)])
 
-    async def _open(self, described: Described) -> None:
+    def _open(self, described: Sequence[Described]) -> None:
         """Find out which run this is, and what is on record of it."""
-        self._described = described
-        if self._journal is None:
-            order = self._order
-            self._run = Run((described.master,), order.selection, order.parameters, order.engine, order.channel)
-            self._journal = self._open_journal(self._run, described)
-            recorded = self._journal.recorded()
-            self._listener.described(described, self._run, len(recorded))
-            self._recorded = {one.outcome.frame: one for one in recorded}
-        self._collector.expect(len(described.frame_map))
+        order, masters = self._order, tuple(one.master for one in described)
+        self._run = Run(masters, order.selection, order.parameters, order.engine, order.channel)
+        opened = self._open_run(self._run, described)
+        self._journal = opened.journal
+        self._answers = Answers(self._journal.key, opened.grids, self._clock)
+        recorded = self._journal.recorded()
+        self._listener.described(described, self._run, len(recorded))
+        self._recorded = {(one.outcome.scan, one.outcome.frame): one for one in recorded}
 
     def _let_go(self, reason: str) -> None:
         """What is still to be read lies in files that another collection is written to: call it missing."""
         self._superseded = True
         self._batcher.clear()
-        waiting = self._watch.selected[self._waiting()].tolist()
-        self._record([FrameMissing(self._watch.scan, frame, reason) for frame in waiting])
+        for scan in self._scans.scans:
+            self._record([FrameMissing(scan.watch.scan, frame, reason) for frame in scan.waiting.tolist()])
 
     # ---- decide
 
     def _decide(self, observation: Observation | None, now: float) -> None:
         ready, known = [], []
-        for event in self._watch.observe(observation, now):
+        for event in self._scans.observe(observation, now):
             if isinstance(event, FrameReady):
                 self._check(event)
                 place = place_of(event)
-                record = self._recorded.pop(event.frame, None)
+                record = self._recorded.pop((event.scan, event.frame), None)
                 # what is on record is true of those bytes only: the file may have been written anew since
                 if record is not None and record.place == place:
                     known.append(record.outcome)
                 else:
-                    self._places[event.frame] = place
+                    self._places[event.scan, event.frame] = place
                     ready.append(event)
             elif isinstance(event, FrameMissing):
-                self._collector.expect(event.frame + 1)
-                record = self._recorded.pop(event.frame, None)
+                record = self._recorded.pop((event.scan, event.frame), None)
                 if record is not None:  # analysed then, and taken away since
                     known.append(record.outcome)
                 else:
                     self._record([event])
         if ready:
             self._batcher.add(ready, now)
-        self._listener.outcomes([outcome for outcome in known if self._collector.record(outcome)])
+        self._listener.outcomes([outcome for outcome in known if self._note(outcome)])
 
     def _check(self, ready: FrameReady) -> None:
         if ready.layout in self._layouts:
@@ -210,9 +204,15 @@ class CollectionLoop:
     def _record(self, outcomes: Sequence[Outcome]) -> None:
         for outcome in outcomes:
             self._batcher.forget(outcome.scan, outcome.frame)
-            place = self._places.pop(outcome.frame, "")
-            if self._collector.record(outcome):
+            place = self._places.pop((outcome.scan, outcome.frame), "")
+            if self._note(outcome):
                 self._fresh.append((outcome, place))
+
+    def _note(self, outcome: Outcome) -> bool:
+        new = self._scans.record(outcome)
+        if new and self._answers is not None:
+            self._answers.record(outcome)
+        return new
 
     # ---- out
 
@@ -225,25 +225,24 @@ class CollectionLoop:
             for batch in self._batcher.next(self._pool.places, now):
                 self._in_flight += 1
                 self._pool.submit(self._journal.key, batch)
-        counts = [self._collector.count(state) for state in (State.DONE, State.FAILED, State.MISSING)]
-        for problem in self._troubles.lasting(self._watch.problems, now):
+        counts = [self._scans.count(state) for state in (State.DONE, State.FAILED, State.MISSING)]
+        for problem in self._troubles.lasting(self._scans.problems, now):
             self._listener.trouble(problem)
-        self._listener.progress(Progress(self._watch.expected, self._watch.seen, *counts))
+        self._listener.progress(Progress(self._scans.expected, self._scans.seen, *counts))
 
     def _warm_up(self, now: float) -> None:
         """Start workers when a master is slow to come, or has frames to analyse; arm them when it is complete."""
         if self._warming is None and self._work_to_come(now):
             self._warming = asyncio.create_task(self._pool.start())
         if self._arming is None and self._warming is not None and self._detector is not None and self._journal:
-            order = self._order
-            job = Job(self._journal.key, self._detector, order.parameters, order.engine, (order.master,))
+            job = self._order.job(self._journal.key, self._detector)
             self._arming = asyncio.create_task(self._arm(job, self._warming))
 
     def _work_to_come(self, now: float) -> bool:
-        if self._described is None:
+        if not self._scans.described:
             return now - self._started >= WARM_UP_AFTER
-        unknown = np.count_nonzero(self._waiting()) > len(self._recorded)
-        return bool(len(self._batcher)) or (unknown and self._watch.ended is None)
+        unknown = self._scans.waiting() > len(self._recorded)
+        return bool(len(self._batcher)) or (unknown and not self._scans.ended)
 
     async def _arm(self, job: Job, warming: asyncio.Task[None]) -> None:
         await warming
@@ -254,46 +253,42 @@ class CollectionLoop:
             fresh, self._fresh = self._fresh, []
             await self._journal.add([Recorded(o, place) for o, place in fresh if not isinstance(o, FrameMissing)])
             self._listener.outcomes([outcome for outcome, _ in fresh])
+        if self._answers is not None:
+            for answer in self._answers.due(self._clock(), [scan.over for scan in self._scans.scans]):
+                self._listener.centred(answer)
 
     # ---- the end
 
-    def _waiting(self) -> NDArray[np.bool_]:
-        selected = self._watch.selected
-        states = self._collector.results().states
-        waiting: NDArray[np.bool_] = states[selected[selected < len(states)]] == State.WAITING
-        return waiting
-
     def _is_over(self) -> bool:
-        idle = self._watch.ended is not None and not self._in_flight and not len(self._batcher)
-        # without a journal nothing can be recorded: the master never came
+        idle = self._scans.ended and not self._in_flight and not len(self._batcher)
+        # without a journal nothing can be recorded: a master never came
         recorded = not self._fresh or self._journal is None
-        return idle and recorded and not self._watch.looking_again
+        return idle and recorded and not self._scans.looking_again
 
     def _finish(self) -> Finished:
-        assert self._watch.ended is not None
-        if self._described is None or self._run is None or self._journal is None:
-            problem = next(iter(self._watch.problems), f"{self._order.master} did not come")
-            raise Broken(f"{problem}: {self._watch.ended.reason}")
-        if self._watch.ended.expected == 0:
-            raise Broken(
-                f"{self._described.master.path}: not one frame to analyse ({self._watch.ended.reason}); "
-                "check --images and --select"
-            )
-        if self._waiting().any():
-            raise Broken(
-                f"{int(self._waiting().sum())} frames ended without an outcome: this is a fault of filewatcher"
-            )
+        scans = [self._finished(number) for number in range(len(self._scans.scans))]
+        assert self._run is not None
+        assert self._journal is not None
+        if waiting := self._scans.waiting():
+            raise Broken(f"{waiting} frames ended without an outcome: this is a fault of filewatcher")
         if self._superseded:
             self._journal.retire()
         # images inside a master that is still open: it will change once more, so its age says nothing yet
-        elif self._described.master.path not in self._watch.still_written:
+        elif not self._scans.still_written & {master.path for master in self._run.masters}:
             self._journal.complete(self._run)
-        return Finished(
-            self._run,
-            self._described,
-            self._detector,
-            self._watch.selected,
-            self._collector.results(),
-            self._watch.ended,
-            self._warnings,
-        )
+        assert self._answers is not None
+        problem = (self._answers.problem,) if self._answers.problem else ()
+        return Finished(self._run, tuple(scans), self._detector, self._warnings + problem, tuple(self._answers.final))
+
+    def _finished(self, number: int) -> FinishedScan:
+        scan = self._scans.scans[number]
+        ended = scan.watch.ended
+        assert ended is not None
+        if scan.described is None:
+            problem = next(iter(scan.watch.problems), f"{self._order.masters[number]} did not come")
+            raise Broken(f"{problem}: {ended.reason}")
+        if ended.expected == 0:
+            raise Broken(
+                f"{scan.described.master.path}: not one frame to analyse ({ended.reason}); check --images and --select"
+            )
+        return FinishedScan(scan.described, scan.watch.selected, scan.collector.results(), ended)

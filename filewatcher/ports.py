@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from filewatcher.core.answers import Answer
     from filewatcher.core.batching import Batch, BatchEnded, BatchLost
+    from filewatcher.core.gridinfo import GridInfo
     from filewatcher.core.messages import ChunkLayout, Outcome, Recorded
     from filewatcher.core.observations import Described, Observation
     from filewatcher.core.run import Job, Run
@@ -119,6 +121,15 @@ class Journal(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Opened:
+    """What is decided of a run before its first frame is analysed."""
+
+    journal: Journal
+    grids: tuple[GridInfo | None, ...]
+    """One per scan; None = no grid scan."""
+
+
+@dataclass(frozen=True, slots=True)
 class Progress:
     """Where a collection stands, in frames."""
 
@@ -138,11 +149,14 @@ class Progress:
 class Listener(Protocol):
     """Whoever wants to know; called from the loop, must not block it."""
 
-    def described(self, described: Described, run: Run, recorded: int) -> None:
-        """The master is there; outcomes that an earlier process recorded follow, so many."""
+    def described(self, described: Sequence[Described], run: Run, recorded: int) -> None:
+        """The masters are there, one per scan; outcomes that an earlier process recorded follow, so many."""
 
     def outcomes(self, outcomes: Sequence[Outcome]) -> None:
         """Frames have ended, and it is on record."""
+
+    def centred(self, answer: Answer) -> None:
+        """Where the crystal is, as far as is known; the last one of a scan says that it is final."""
 
     def trouble(self, sentence: str) -> None:
         """A file that is there cannot be read, for longer than it takes to create one; told once."""

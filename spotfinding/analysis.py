@@ -5,25 +5,27 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from operator import attrgetter
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from spotfinding.chunks import Decoder, read_frame, unsupported
+from spotfinding.engines import build, resolve
 from spotfinding.errors import AnalysisError, NotReadable
-from spotfinding.parameters import ParameterError, resolve_parameters
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from spotfinding.chunks import Chunk, Layout
     from spotfinding.detector import Detector
     from spotfinding.parameters import Parameters
+    from spotfinding.spots import Spots
 
-__all__ = ["Analysis", "AnalysisError", "Engine", "NotReadable", "Record", "engine_version", "resolve_engine"]
+__all__ = ["Analysis", "AnalysisError", "Engine", "Measured", "NotReadable", "Record"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,22 @@ class Record:
     n_strong_pixels: int
     """Thresholded pixels, before any spot filter."""
 
+    def numbers(self) -> tuple[float, ...]:
+        """Return them in this order; ``dataclasses.astuple`` would copy each."""
+        return _numbers_of(self)
+
+
+_numbers_of: Callable[[Record], tuple[float, ...]] = attrgetter(*(field.name for field in fields(Record)))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Measured:
+    """The spots of one image that count, and their resolution."""
+
+    spots: Spots
+    d: NDArray[np.float64]
+    """Angstrom, shape (spots,)."""
+
 
 class Engine(Protocol):
     """Finds spots on one image at a time; built for one detector and one set of parameters."""
@@ -56,6 +74,9 @@ class Engine(Protocol):
 
         Does not change the pixels. Raises `AnalysisError` for an image that cannot be analysed.
         """
+
+    def spots(self, pixels: NDArray[np.generic]) -> Measured:
+        """Return the spots that `find` counts, ice included; arguments and errors as there."""
 
 
 class Analysis:
@@ -67,9 +88,9 @@ class Analysis:
 
     def __init__(self, detector: Detector, parameters: Parameters, engine_name: str) -> None:
         self.detector = detector
-        self.engine_name = resolve_engine(engine_name)
-        self.parameters = resolve_parameters(parameters, self.engine_name)
-        self._engine = _build(self.engine_name, detector, self.parameters)
+        resolved = resolve(engine_name, parameters, detector, load=engine_name == "dials")
+        self.engine_name, self.parameters = resolved.engine, resolved.parameters
+        self._engine = build(self.engine_name, detector, self.parameters)
         self._decoders: dict[Layout, Decoder] = {}
 
     def __call__(self, chunk: Chunk, layout: Layout, patience: float = 0.0) -> Record:
@@ -78,10 +99,22 @@ class Analysis:
         Raises `NotReadable` if the bytes are not whole (give the frame back, to be re-issued), else
         `AnalysisError`.
         """
+        return self.find(self.pixels(chunk, layout, patience))
+
+    def find(self, pixels: NDArray[np.generic]) -> Record:
+        """Analyse an image, shape (slow, fast). Raises `AnalysisError`."""
+        return self._engine.find(pixels)
+
+    def spots(self, chunk: Chunk, layout: Layout, patience: float = 0.0) -> Measured:
+        """Return the spots of an image; arguments and errors as for a call."""
+        return self._engine.spots(self.pixels(chunk, layout, patience))
+
+    def pixels(self, chunk: Chunk, layout: Layout, patience: float = 0.0) -> NDArray[np.generic]:
+        """Return an image, shape (slow, fast); arguments and errors as for a call."""
         decoder = self._decoders.get(layout)
         if decoder is None:
             decoder = self._decoders.setdefault(layout, self._decoder(chunk.path, layout))
-        return self._engine.find(read_frame(chunk, decoder, patience=patience))
+        return read_frame(chunk, decoder, patience=patience)
 
     def warm_up(self) -> None:
         """Run one blank image, so that the first real one is as fast as the others."""
@@ -97,45 +130,3 @@ class Analysis:
                 f"detector in the master has {self.detector.shape[0]} x {self.detector.shape[1]}"
             )
         return Decoder(layout)
-
-
-def resolve_engine(name: str) -> str:
-    """Return the engine that a name means here: ``auto`` and ``dials`` mean ``dials``.
-
-    Raises `ParameterError` for any other, and where DIALS is not installed or cannot be imported.
-    """
-    if name == "native":
-        raise ParameterError("this version has no native engine; use --engine dials")
-    if name not in ("auto", "dials"):
-        raise ParameterError(f"unknown engine {name}: there are auto and dials")
-    if importlib.util.find_spec("dials") is None or importlib.util.find_spec("dxtbx") is None:
-        raise ParameterError(
-            "the engine dials needs DIALS, which this Python does not have: install Debian's package "
-            "python3-dials, DIALS from conda-forge, or load your facility's dials module"
-        )
-    try:
-        importlib.import_module("spotfinding.dials_rules")
-    except (ImportError, OSError, RuntimeError, AssertionError) as error:  # libtbx looks for its build, or numpy 2
-        raise ParameterError(
-            f"the engine dials needs DIALS, which is installed here but cannot be imported ({error}): "
-            "check LIBTBX_BUILD and that numpy is older than 2 if DIALS was built with an older one"
-        ) from error
-    return "dials"
-
-
-def engine_version(name: str) -> str:
-    """Return what a resolved engine is, e.g. ``DIALS 3.12, dxtbx 3.11.2``; two workers that differ do not mix."""
-    if name != "dials":
-        raise ParameterError(f"unknown engine {name}: there is dials")
-    from spotfinding.dials_rules import installed_version  # noqa: PLC0415  imports DIALS
-
-    return installed_version()
-
-
-def _build(name: str, detector: Detector, parameters: Parameters) -> Engine:
-    """The engine itself; the only place that knows which there are."""
-    if name != "dials":
-        raise ParameterError(f"unknown engine {name}: there is dials")
-    from spotfinding.dials_engine import DialsEngine  # noqa: PLC0415  imports DIALS
-
-    return DialsEngine(detector, parameters)

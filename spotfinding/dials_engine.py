@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from cctbx import eltbx, uctbx
 from dials.algorithms.image.threshold import DispersionExtendedThreshold, DispersionThreshold
+from dials.algorithms.shoebox import MaskCode
 from dials.algorithms.spot_finding.factory import FilterRunner, PeakCentroidDistanceFilter
 from dials.algorithms.spot_finding.per_image_analysis import stats_for_reflection_table
 from dials.array_family import flex
@@ -28,8 +29,10 @@ from dxtbx.model import (
 )
 from dxtbx.model import Detector as DxtbxDetector
 
-from spotfinding.analysis import Record
+from spotfinding.analysis import Measured, Record
 from spotfinding.errors import AnalysisError
+from spotfinding.spots import Spots
+from spotfinding.validity import valid_range
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,7 +72,7 @@ class DialsEngine:
         mask = detector.pixel_mask()
         self._unmasked = None if mask is None else ~mask
         with _dials_errors("DIALS cannot use this detector"):
-            self._experiments = ExperimentList([_experiment(detector, parallax=parameters.parallax_correction)])
+            self._experiments = dials_models(detector, parallax=parameters.parallax_correction)
         self._threshold = _threshold(detector.shape, parameters)
         grid = flex.grid(*detector.shape)
         # These live as long as the engine: new ones would be page-faulted in for every image (140 MB for 16M).
@@ -80,16 +83,30 @@ class DialsEngine:
 
     def find(self, pixels: NDArray[np.generic]) -> Record:
         """Analyse one image, shape (slow, fast); see `spotfinding.analysis.Engine`."""
+        spots, n_strong = self._found(pixels)
+        with _dials_errors("DIALS cannot analyse this image"):
+            statistics = stats_for_reflection_table(
+                spots, filter_ice=self._parameters.filter_ice, ice_rings_width=self._parameters.ice_rings_width
+            )
+        return _record(statistics, n_strong_pixels=n_strong)
+
+    def spots(self, pixels: NDArray[np.generic]) -> Measured:
+        """Return the spots of one image; see `spotfinding.analysis.Engine`."""
+        table, n_strong = self._found(pixels)
+        table = table.select(table["rlp"].norms() > 0)
+        if not len(table):
+            return Measured(_spots_of(np.zeros((0, 3)), table, n_strong), np.zeros(0))
+        place = table["xyzobs.px.value"].as_numpy_array().reshape(-1, 3)
+        return Measured(_spots_of(place, table, n_strong), _d(table).as_numpy_array())
+
+    def _found(self, pixels: NDArray[np.generic]) -> tuple[flex.reflection_table, int]:
+        """The spots within d_min..d_max, and how many pixels are strong."""
         if pixels.shape != self._shape:
             raise AnalysisError(f"the image has {pixels.shape} pixels, but the detector {self._shape} (slow, fast)")
         self._fill(pixels)
         with _dials_errors("DIALS cannot analyse this image"):
             strong = self._strong_pixels()
-            spots = self._filtered_by_resolution(self._spots(strong))
-            statistics = stats_for_reflection_table(
-                spots, filter_ice=self._parameters.filter_ice, ice_rings_width=self._parameters.ice_rings_width
-            )
-        return _record(statistics, n_strong_pixels=len(strong))
+            return self._filtered_by_resolution(self._spots(strong)), len(strong)
 
     def _fill(self, pixels: NDArray[np.generic]) -> None:
         """Copy the image into DIALS's buffers, and find out which pixels are valid."""
@@ -145,7 +162,7 @@ class DialsEngine:
         spots["id"] = flex.int(len(spots), 0)
         spots.centroid_px_to_mm(self._experiments)
         spots.map_centroids_to_reciprocal_space(self._experiments)
-        d = uctbx.d_star_sq_as_d(flex.pow2(spots["rlp"].norms()))
+        d = _d(spots)
         keep = flex.bool(len(spots), True)
         if self._parameters.d_min is not None:
             keep &= d >= self._parameters.d_min
@@ -154,27 +171,22 @@ class DialsEngine:
         return spots.select(keep)
 
 
-def valid_range(dtype: np.dtype[Any], trusted: tuple[float, float], *, inclusive: bool) -> tuple[float | None, float]:
-    """Return the smallest and the largest valid value of a pixel type, both inclusive; None = no smallest.
+def _d(spots: flex.reflection_table) -> flex.double:
+    """Angstrom."""
+    return uctbx.d_star_sq_as_d(flex.pow2(spots["rlp"].norms()))
 
-    `trusted` is the smallest valid value and the saturation value; `inclusive`: is the latter valid? For integers
-    the answers are integers of that type, so that numpy compares without converting the image.
 
-    >>> valid_range(np.dtype("u2"), (0, 50000), inclusive=False), valid_range(np.dtype("u2"), (1, 1e9), inclusive=True)
-    ((None, 49999), (1, 65533))
-    """
-    low, high = trusted
-    if dtype.kind == "f":
-        # dxtbx: exclusive means exclusive on both sides, of a range that starts one below the smallest value
-        bounds = np.array((low, high) if inclusive else (low - 1, high), dtype=dtype.newbyteorder("="))
-        return tuple(bounds.tolist()) if inclusive else tuple(np.nextafter(bounds, bounds[::-1]).tolist())
-    info = np.iinfo(dtype)
-    first = math.ceil(max(low, info.min))
-    high = min(high, info.max + 1)
-    last = math.floor(high) if inclusive else math.ceil(high) - 1
-    if dtype.kind == "u":  # the marks of DECTRIS; dxtbx has no more than int32
-        last = min(last, int(info.max) - 2, 2**31 - 3)
-    return (None if first == info.min else first), last
+def _spots_of(place: NDArray[np.float64], table: flex.reflection_table, n_strong: int) -> Spots:
+    """DIALS's table as ours; `place`: centroids, px, shape (spots, 3)."""
+    shoeboxes = table["shoebox"]
+    return Spots(
+        x=place[:, 0],
+        y=place[:, 1],
+        intensity=table["intensity.sum.value"].as_numpy_array(),
+        n_pixels=shoeboxes.count_mask_values(MaskCode.Foreground).as_numpy_array().astype(np.int32),
+        bounding_box=np.array([box[:4] for box in shoeboxes.bounding_boxes()], dtype=np.int32).reshape(-1, 4),
+        n_strong_pixels=n_strong,
+    )
 
 
 def _threshold(shape: tuple[int, int], parameters: Parameters) -> DispersionExtendedThreshold | DispersionThreshold:
@@ -192,8 +204,8 @@ def _threshold(shape: tuple[int, int], parameters: Parameters) -> DispersionExte
     )
 
 
-def _experiment(detector: Detector, *, parallax: bool) -> Experiment:
-    """The models of dxtbx, as its reader of NXmx files makes them (dxtbx/nexus/__init__.py)."""
+def dials_models(detector: Detector, *, parallax: bool) -> ExperimentList:
+    """Return the models of dxtbx, as its reader of NXmx files makes them (dxtbx/nexus/__init__.py)."""
     model = DxtbxDetector()
     panel = model.add_panel()
     panel.set_type("SENSOR_PAD")
@@ -212,7 +224,8 @@ def _experiment(detector: Detector, *, parallax: bool) -> Experiment:
         panel.set_px_mm_strategy(SimplePxMmStrategy())
     no_divergence = (0.0, 0.0)
     beam = Beam(detector.sample_to_source, detector.wavelength, *no_divergence)
-    return Experiment(beam=beam, detector=model)  # type: ignore[call-arg]  # dxtbx's stub knows no defaults
+    experiment = Experiment(beam=beam, detector=model)  # type: ignore[call-arg]  # dxtbx's stub knows no defaults
+    return ExperimentList([experiment])
 
 
 def _attenuation(material: str, wavelength: float) -> float:

@@ -1,8 +1,10 @@
-"""What the installed DIALS is, and how it behaves where its versions differ."""
+"""What the installed DIALS is, and how it behaves where its versions differ; as a program, it prints that as JSON."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+import sys
+from dataclasses import asdict
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
@@ -11,28 +13,17 @@ from dials.array_family import flex
 from dials.util.version import dials_version
 from dxtbx.model import Detector
 
-
-@dataclass(frozen=True, slots=True)
-class DialsRules:
-    """The behaviour of one installation."""
-
-    version: str
-    """E.g. ``DIALS 3.12, dxtbx 3.11.2``: as the packages name themselves."""
-    masked_pixels_erode: bool
-    """dispersion_extended: masked pixels erode like background (DIALS < 3.24, dials#2790)."""
-    trusted_range: str
-    """``exclusive`` or ``inclusive`` (dxtbx >= 3.12, dxtbx#536) of the saturation value."""
+from spotfinding.installed import DialsRules
 
 
 @cache
-def installed_rules() -> DialsRules:
+def measure() -> DialsRules:
     """Measure the installed DIALS: its version alone does not tell, packagers mix DIALS and dxtbx."""
-    return DialsRules(installed_version(), _masked_pixels_erode(), _trusted_range())
+    return DialsRules(_version(), _masked_pixels_erode(), _trusted_range())
 
 
-@cache
-def installed_version() -> str:
-    """Return DIALS and dxtbx with their versions."""
+def _version() -> str:
+    """DIALS and dxtbx with their versions."""
     try:
         dxtbx = version("dxtbx")
     except PackageNotFoundError:  # built from source without installing it
@@ -59,3 +50,7 @@ def _trusted_range() -> str:
     panel.set_trusted_range((0, 10))
     trusted = panel.get_trusted_range_mask(flex.int(flex.grid(1, 1), 10))
     return "inclusive" if trusted[0] else "exclusive"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(f"\n{json.dumps(asdict(measure()))}\n")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +23,7 @@ from spotfinding.rules import (
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["ParameterError", "Parameters", "resolve_parameters"]
+__all__ = ["ParameterError", "Parameters"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +64,13 @@ class Parameters:
     filter_ice: bool = True
     """Leave spots on ice rings out of ``n_spots_no_ice``, ``total_intensity``, ``estimated_d_min``."""
     ice_rings_width: float = 0.004
-    """1/angstrom^2, the whole width of a ring."""
+    """1/angstrom^2, the whole width of a ring; above 0."""
     masked_pixels_erode: bool | None = None
-    """dispersion_extended only: do masked pixels erode like background? DIALS < 3.24 yes. None = as installed."""
+    """dispersion_extended only: do masked pixels erode like background? DIALS < 3.24 yes. None = as the
+    installed one, else as the newest."""
     trusted_range: str | None = None
-    """``exclusive``: the saturation value itself is not valid (dxtbx < 3.12), or ``inclusive``. None = as installed."""
+    """``exclusive``: the saturation value itself is not valid (dxtbx < 3.12), or ``inclusive``. None = as
+    the installed DIALS, else as the newest."""
 
     def __post_init__(self) -> None:
         for name, rule in RULES.items():
@@ -146,7 +148,7 @@ RULES: dict[str, Rule] = {
     "max_strong_pixel_fraction": number(0, 1),
     "parallax_correction": switch,
     "filter_ice": switch,
-    "ice_rings_width": number(0),
+    "ice_rings_width": numbers_above_zero,
     "masked_pixels_erode": optional(switch),
     "trusted_range": optional(choice("exclusive", "inclusive")),
 }
@@ -199,28 +201,3 @@ def pixel_limit(key: str) -> str:
         f"{key} limits the resolution of pixels: our d_min/d_max filter spot centroids, never pixels; "
         f"write {key.rpartition('.')[2]}=... among the parameters instead"
     )
-
-
-def resolve_parameters(parameters: Parameters, engine: str) -> Parameters:
-    """Fill in what depends on the installed engine, so that a run's record says all; harmless when repeated.
-
-    Raises `ParameterError` if a choice was made that the engine `dials` cannot follow because the installed DIALS
-    does the opposite.
-    """
-    if engine != "dials":
-        raise ValueError(f"engine {engine!r} has no rules to resolve")
-    from spotfinding.dials_rules import installed_rules  # noqa: PLC0415  imports DIALS
-
-    rules = installed_rules()
-    for name in ("masked_pixels_erode", "trusted_range"):
-        asked, installed = getattr(parameters, name), getattr(rules, name)
-        if asked is not None and asked != installed:
-            raise ParameterError(
-                f"{name}={_word(asked)}: the installed {rules.version} does {name}={_word(installed)}, and the "
-                f"engine dials follows it; leave {name} out or use another DIALS"
-            )
-    return replace(parameters, masked_pixels_erode=rules.masked_pixels_erode, trusted_range=rules.trusted_range)
-
-
-def _word(value: object) -> str:
-    return str(value).lower()

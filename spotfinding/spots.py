@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
+
+from spotfinding.errors import AnalysisError
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    from spotfinding.parameters import Parameters
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,6 +38,17 @@ class Spots:
     def __len__(self) -> int:
         return len(self.x)
 
+    def select(self, keep: NDArray[np.bool_]) -> Spots:
+        """Return some of the spots; the strong pixels are still those of the whole image."""
+        return Spots(
+            self.x[keep],
+            self.y[keep],
+            self.intensity[keep],
+            self.n_pixels[keep],
+            self.bounding_box[keep],
+            self.n_strong_pixels,
+        )
+
 
 class SpotFinder(Protocol):
     """Thresholds an image and connects its strong pixels; built once for a shape, a mask and resolved parameters."""
@@ -43,3 +59,28 @@ class SpotFinder(Protocol):
         Valid are unmasked pixels from `low` (None = no limit) to `high`, both inclusive; counts are divided by
         `gain`. Raises `AnalysisError` where DIALS does: more strong pixels than `max_strong_pixel_fraction` allows.
         """
+
+
+def divisor(gain: float) -> float:
+    """Return what counts are divided by: dxtbx ignores a gain that is not above 0, and one of almost 1.
+
+    >>> divisor(2.5), divisor(1.00000001), divisor(-1.0)
+    (2.5, 1.0, 1.0)
+    """
+    return gain if gain > 0 and abs(gain - 1) > 1e-7 else 1.0
+
+
+def check_image(pixels: NDArray[np.generic], shape: tuple[int, int]) -> None:
+    """Raise `AnalysisError` for an image of another shape than that of the detector."""
+    if pixels.shape != shape:
+        raise AnalysisError(f"the image has {pixels.shape} pixels, but the detector {shape} (slow, fast)")
+
+
+def check_strong_pixels(count: int, parameters: Parameters, shape: tuple[int, int]) -> None:
+    """Raise `AnalysisError` in the words of DIALS for more strong pixels than `max_strong_pixel_fraction` allows."""
+    most = math.ceil(parameters.max_strong_pixel_fraction * (shape[0] * shape[1]))
+    if parameters.max_strong_pixel_fraction < 1 and count > most:
+        raise AnalysisError(
+            f"The number of strong pixels found ({count}) is greater than the maximum allowed ({most}). "
+            "Try changing spot finding parameters"
+        )

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 from filewatcher.testing.slurm import PrivateSlurm
 
@@ -15,6 +16,11 @@ if TYPE_CHECKING:
 
 PROJECT = Path(__file__).parent.parent
 TEST_DATA = Path(os.environ.get("FILEWATCHER_TEST_DATA") or PROJECT.parent / "shared" / "data")
+
+
+# how long an example takes says nothing on a machine that others use too
+settings.register_profile("filewatcher", deadline=None)
+settings.load_profile("filewatcher")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -10,7 +10,7 @@ import sys
 
 import typer
 
-from filewatcher.cli import demo, inspect, profile, simulate, watch
+from filewatcher.cli import centre, demo, export, inspect, profile, simulate, spots, watch
 from filewatcher.errors import FilewatcherError
 
 app = typer.Typer(
@@ -23,6 +23,9 @@ app = typer.Typer(
 app.command("watch")(watch.watch)
 app.command("reprocess")(watch.reprocess)
 app.command("inspect")(inspect.inspect)
+app.command("spots")(spots.spots)
+app.command("centre")(centre.centre)
+app.command("export")(export.export)
 app.command("simulate")(simulate.simulate)
 app.command("demo")(demo.demo)
 app.add_typer(profile.app, name="profile")

@@ -9,6 +9,7 @@ from filewatcher.core.capacity import Capacity, Demand
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from filewatcher.core.answers import Answer
     from filewatcher.core.messages import Outcome
     from filewatcher.core.observations import Described
     from filewatcher.core.run import Run
@@ -33,11 +34,14 @@ class CapacityKeeper:
         self._capacity = Capacity()
         self._asked, self._said = -ASK, -SAY
 
-    def described(self, described: Described, run: Run, recorded: int) -> None:
+    def described(self, described: Sequence[Described], run: Run, recorded: int) -> None:
         """Nothing: what a frame costs is not known yet."""
 
     def outcomes(self, outcomes: Sequence[Outcome]) -> None:
         """Nothing: the numbers of `progress` say it."""
+
+    def centred(self, answer: Answer) -> None:
+        """Nothing."""
 
     def trouble(self, sentence: str) -> None:
         """Nothing."""

@@ -6,21 +6,26 @@ import time
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from importlib.metadata import version
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from filewatcher.cli import folders
 from filewatcher.cli.capacity import CapacityKeeper
-from filewatcher.cli.gridding import checked_words, choose_grid
+from filewatcher.cli.gridding import checked_words, choose_gridinfo
 from filewatcher.cli.listeners import JsonLines, Listeners, Stopwatch, Words
+from filewatcher.cli.notifying import Notifier
 from filewatcher.cli.profiles import chosen
 from filewatcher.config import on_this_machine, read_settings
 from filewatcher.core.batching import Limits
+from filewatcher.core.centring import Centring, Centring3D
+from filewatcher.core.collection import Collection
 from filewatcher.core.lines import summary_line
 from filewatcher.core.messages import State
 from filewatcher.core.report import ScanReport
 from filewatcher.core.run import Order
 from filewatcher.core.scanwatch import ScanWatch, TimeOuts
 from filewatcher.core.selection import Selection
+from filewatcher.core.verification import verification
 from filewatcher.daemon import CollectionLoop
 from filewatcher.edges.cluster import open_cluster
 from filewatcher.edges.dask_pool import DaskPool
@@ -28,22 +33,28 @@ from filewatcher.edges.journal import Journal
 from filewatcher.edges.output import write_all
 from filewatcher.edges.swmr import SwmrObserver
 from filewatcher.errors import Refused
-from spotfinding.analysis import engine_version, resolve_engine
-from spotfinding.parameters import ParameterError, Parameters, resolve_parameters
+from filewatcher.ports import Opened
+from spotfinding.engines import engine_version, resolve
+from spotfinding.installed import installed_dials
+from spotfinding.parameters import ParameterError, Parameters
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from filewatcher.cli.wishes import Wishes
-    from filewatcher.core.grid import Grid
+    from filewatcher.core.gridinfo import GridInfo
     from filewatcher.core.observations import Described
-    from filewatcher.core.run import Finished, Run
-    from filewatcher.ports import Cluster
+    from filewatcher.core.run import Finished, FinishedScan, Run
+    from filewatcher.core.verification import Verification
+    from filewatcher.ports import Cluster, Listener
     from filewatcher.profiles import Profile
 
 INCOMPLETE = 3
-"""Exit code of a collection with failed or missing frames."""
+"""Exit code of a collection with failed or missing frames, or one on which DIALS disagrees."""
 
 PACKAGES = ("filewatcher", "numpy", "h5py", "hdf5plugin", "dectris-compression", "distributed")
 """Those whose versions go into the results, beside the engine's."""
@@ -51,47 +62,64 @@ PACKAGES = ("filewatcher", "numpy", "h5py", "hdf5plugin", "dectris-compression",
 
 async def collect(wishes: Wishes) -> int:
     """Watch or reprocess one collection; returns the exit code."""
-    order = order_of(wishes)
+    order, engine_reason = order_of(wishes)
     profile = chosen(wishes).profile
     limits = limits_of(profile)
     words, stopwatch = Words(quiet=wishes.quiet), Stopwatch()
     cluster = cluster_of(profile, words.say)
     pool = DaskPool(cluster, limits, profile.limits.frame_timeout, say=words.say)
     started = time.monotonic()
-    watch = ScanWatch(
-        selection=order.selection,
-        timeouts=TimeOuts(wishes.timeout_first, wishes.timeout),
-        wait=wishes.wait,
-        frames=wishes.frames,
-        now=started,
+    scans = Collection(
+        [
+            ScanWatch(
+                scan,
+                selection=order.selection,
+                timeouts=TimeOuts(wishes.timeout_first, wishes.timeout),
+                wait=wishes.wait,
+                frames=wishes.frames,
+                now=started,
+            )
+            for scan in range(len(wishes.masters))
+        ]
     )
     observer = SwmrObserver(
-        wishes.master, wait=wishes.wait, channel=wishes.channel, frames=wishes.frames, seen=watch.rows_seen
+        *wishes.masters, wait=wishes.wait, channel=wishes.channel, frames=wishes.frames, seen=scans.rows_seen
     )
-    keeper = CapacityKeeper(cluster, pool, words.say, time.monotonic)
-    told = Listeners(stopwatch, words, keeper, *([JsonLines(order.engine)] if wishes.as_json else []))
-    desk = Desk(wishes, words)
-    loop = CollectionLoop(order, watch, observer, pool, desk.open, told, time.monotonic, limits)
-    there = wishes.master.exists()
-    words.start(f"reading {wishes.master}" if there else f"waiting for {wishes.master}")
+    notifier = Notifier(wishes, order.engine)
+    told: list[Listener] = [stopwatch, words, notifier, CapacityKeeper(cluster, pool, words.say, time.monotonic)]
+    if wishes.as_json:
+        told.append(JsonLines(order.engine))
+    desk = Desk(wishes, words, notifier, engine_reason)
+    loop = CollectionLoop(order, scans, observer, pool, desk.open, Listeners(*told), time.monotonic, limits)
+    if wishes.engine == "auto" and order.engine == "dials":
+        words.say(f"warning: the slower engine dials will be used ({engine_reason})")
+    absent = [master for master in wishes.masters if not master.exists()]
+    words.start(f"waiting for {absent[0]}" if absent else f"reading {' and '.join(map(str, wishes.masters))}")
     async with AsyncExitStack() as house:
         house.push_async_callback(pool.close)
         house.push_async_callback(observer.close)
+        house.push_async_callback(notifier.close, words)
         house.callback(words.stop)
         finished = await loop.run()
-    return desk.file(finished, stopwatch.times)
+        return desk.file(finished, stopwatch.times)
 
 
-def order_of(wishes: Wishes) -> Order:
-    """Check all that can be checked before anything is started."""
+def order_of(wishes: Wishes) -> tuple[Order, str]:
+    """Check all that can be checked before anything is started; returns also why this engine."""
     selection = Selection.parse(wishes.select, wishes.images)
     checked_words(wishes)
     try:
-        engine = resolve_engine(wishes.engine)
-        parameters = resolve_parameters(Parameters.parse(wishes.words), engine).as_json()
+        resolved = resolve(wishes.engine, Parameters.parse(wishes.words))
+        if wishes.verify is not None and resolved.engine == "dials":
+            raise Refused(f"--verify compares with DIALS, and DIALS is the engine ({resolved.reason}): leave it out")
+        if wishes.verify is not None:
+            installed_dials()  # or say what is missing
     except ParameterError as error:
         raise Refused(str(error)) from error
-    return Order(str(wishes.master), selection, parameters, engine, wishes.channel)
+    parameters = resolved.parameters.as_json()
+    masters = tuple(map(str, wishes.masters))
+    order = Order(masters, selection, parameters, resolved.engine, wishes.channel, wishes.verify or 0)
+    return order, resolved.reason
 
 
 def limits_of(profile: Profile) -> Limits:
@@ -109,25 +137,30 @@ def cluster_of(profile: Profile, say: Callable[[str], None]) -> Cluster:
 class Desk:
     """Opens the journal and the output folder of a run, and files the report at its end."""
 
-    def __init__(self, wishes: Wishes, words: Words) -> None:
-        self._wishes, self._words = wishes, words
+    def __init__(self, wishes: Wishes, words: Words, notifier: Notifier, engine_reason: str) -> None:
+        self._wishes, self._words, self._notifier = wishes, words, notifier
+        self._engine_reason = engine_reason
         self._started = datetime.now(UTC)
-        self._grid: Grid | None = None
+        self._grids: tuple[GridInfo | None, ...] = ()
         self._warnings: tuple[str, ...] = ()
         self._folder: Path | None = None
         self._journal_key = ""
 
-    def open(self, run: Run, described: Described) -> Journal:
-        """Decide grid, state and output before the first frame is analysed. Raises `Refused`."""
-        frames = len(described.frame_map)
-        if not described.frame_map.open_ended and not len(run.selection.frames(frames)):
-            asked = self._wishes.images or self._wishes.select
-            raise Refused(f"images {asked}: {described.master.path} has images 1 to {frames}")
-        self._grid, self._warnings = choose_grid(self._wishes, described)
+    def open(self, run: Run, described: Sequence[Described]) -> Opened:
+        """Decide grids, state and output before the first frame is analysed. Raises `Refused`."""
+        for scan in described:
+            frames = len(scan.frame_map)
+            if not scan.frame_map.open_ended and not len(run.selection.frames(frames)):
+                asked = self._wishes.images or self._wishes.select
+                raise Refused(f"images {asked}: {scan.master.path} has images 1 to {frames}")
+        chosen = [choose_gridinfo(self._wishes, scan) for scan in described]
+        self._grids = tuple(grid for grid, _ in chosen)
+        self._warnings = tuple(warning for _, warnings in chosen for warning in warnings)
         for warning in self._warnings:
             self._words.say(f"warning: {warning}")
         state = read_settings().state_dir
-        raw = [run.masters[0].path, *(file.path for file in described.frame_map.files)]
+        raw = [master.path for master in run.masters]
+        raw += [file.path for scan in described for file in scan.frame_map.files]
         folders.refuse_raw(state, raw, "state directory", "set FILEWATCHER_STATE_DIR to another place")
         output = self._wishes.output
         folders.refuse_raw(
@@ -142,7 +175,7 @@ class Desk:
         except BaseException:
             journal.close()
             raise
-        return journal
+        return Opened(journal, self._grids)
 
     def _claim(self, journal: Journal, run: Run) -> None:
         self._folder = folders.choose(
@@ -152,7 +185,8 @@ class Desk:
             earlier=journal.output(),
             force=self._wishes.force,
         )
-        about = {"master": run.masters[0].path, "engine": run.engine, "parameters": dict(run.parameters)}
+        masters = [master.path for master in run.masters]
+        about = {"masters": masters, "engine": run.engine, "parameters": dict(run.parameters)}
         folders.claim(self._folder, journal.key, about)
         journal.set_output(self._folder.absolute())
         self._journal_key = journal.key
@@ -160,54 +194,88 @@ class Desk:
     def file(self, finished: Finished, times: dict[str, float]) -> int:
         """Write results, picture and summary; returns the exit code."""
         assert self._folder is not None
-        report = self._report(finished, times)
-        write_all(self._folder, report)
+        reports = [self._report(finished, scan, times) for scan in finished.scans]
+        pairs = [a.centring for a in finished.answers if isinstance(a.centring, Centring3D)]
+        write_all(self._folder, *reports, pair=pairs[-1] if pairs else None)
+        summaries = [summary_line(report) for report in reports]
+        self._notifier.summaries(summaries)
         if self._wishes.as_json:
-            JsonLines.write(summary_line(report))
-        self._say(report, finished)
-        return 0 if report.count(State.DONE) == report.expected else INCOMPLETE
+            JsonLines.write(*summaries)
+        for warning in finished.warnings:
+            self._words.say(f"warning: {warning}")
+        for report, scan in zip(reports, finished.scans, strict=True):
+            self._say(report, scan)
+        self._words.say(f"results in {self._folder.absolute()}")
+        whole = all(report.count(State.DONE) == report.expected for report in reports)
+        agreed = not any(report.verification is not None and report.verification.disagreeing for report in reports)
+        return 0 if whole and agreed else INCOMPLETE
 
-    def _report(self, finished: Finished, times: dict[str, float]) -> ScanReport:
-        results, chosen = finished.results, finished.selected
+    def _report(self, finished: Finished, scan: FinishedScan, times: dict[str, float]) -> ScanReport:
+        results, chosen, number = scan.results, scan.selected, scan.described.scan
+        info = self._grids[number]
+        centres = [a.centring for a in finished.answers if a.scan == number and isinstance(a.centring, Centring)]
         place = {int(frame): i for i, frame in enumerate(chosen)}
         return ScanReport(
             collection=self._journal_key,
-            scan=0,
-            master=finished.run.masters[0],
-            expected=finished.ended.expected,
+            scan=number,
+            master=finished.run.masters[number],
+            expected=scan.ended.expected,
             frames=chosen,
             states=results.states[chosen],
             values={name: values[chosen] for name, values in results.values.items()},
             errors={place[frame]: error for frame, error in results.errors.items() if frame in place},
             attempts=results.attempts[chosen],
             engine=finished.run.engine,
-            grid=self._grid,
+            grid=None if info is None else info.grid,
+            snapshot=None if info is None else info.snapshot,
+            angles=_angles(scan),
             parameters=finished.run.parameters,
             versions={name: version(name) for name in PACKAGES} | {"engine": engine_version(finished.run.engine)},
             times={"started": self._started.isoformat(), "ended": datetime.now(UTC).isoformat(), **times},
             warnings=self._warnings + finished.warnings,
+            engine_reason=self._engine_reason,
+            verification=verification(self._wishes.verify, results.verified),
+            centring=centres[-1] if centres else None,
         )
 
-    def _say(self, report: ScanReport, finished: Finished) -> None:
-        assert self._folder is not None
-        for warning in finished.warnings:
-            self._words.say(f"warning: {warning}")
+    def _say(self, report: ScanReport, scan: FinishedScan) -> None:
         counts = ", ".join(
             f"{report.count(state)} {word}"
             for state, word in ((State.DONE, "analysed"), (State.FAILED, "failed"), (State.MISSING, "missing"))
         )
-        why = "" if finished.ended.reason == "complete" else f" ({finished.ended.reason})"
-        self._words.say(f"{report.expected} frames: {counts}{why}")
+        why = "" if scan.ended.reason == "complete" else f" ({scan.ended.reason})"
+        which = f"{PurePath(report.master.path).name}: " if len(self._grids) > 1 else ""
+        self._words.say(f"{which}{report.expected} frames: {counts}{why}")
         for reason, frames in _reasons(report).items():
             self._words.say(f"  {_images(frames)}: {reason}")
+        if report.verification is not None:
+            self._words.say(_verdict(report.verification))
         if (best := report.best("n_spots_total")) is not None and report.values["n_spots_total"][best] > 0:
             frame, spots = int(report.frames[best]), int(report.values["n_spots_total"][best])
             where = ""
-            if self._grid is not None:
-                row, column = self._grid.cell(frame)
-                where = f", row {row + 1} of {self._grid.rows}, column {column + 1} of {self._grid.columns}"
+            if report.grid is not None:
+                row, column = report.grid.cell(frame)
+                where = f", row {row + 1} of {report.grid.rows}, column {column + 1} of {report.grid.columns}"
             self._words.say(f"most spots: {spots} on image {frame + 1}{where}")
-        self._words.say(f"results in {self._folder.absolute()}")
+
+
+def _angles(scan: FinishedScan) -> NDArray[np.float64] | None:
+    """Degrees of the frames selected; None also where frames came that the master says no angle of."""
+    angles = scan.described.angles
+    if angles is None or (len(scan.selected) and scan.selected[-1] >= len(angles)):
+        return None
+    return angles[scan.selected]
+
+
+def _verdict(found: Verification) -> str:
+    """Say in a line how the engine compares with DIALS."""
+    if not found.disagreeing:
+        return f"verified: DIALS says the same of {found.frames} frame{'s' * (found.frames != 1)}"
+    frame, first = found.listed[0]
+    return (
+        f"DIALS DISAGREES on {found.disagreeing} of {found.frames} frames that it analysed too, first on image "
+        f"{frame + 1}: {first.number} is {first.ours}, by DIALS {first.dials}; all are in the summary"
+    )
 
 
 def _reasons(report: ScanReport) -> dict[str, list[int]]:

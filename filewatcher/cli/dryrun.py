@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def dry_run(wishes: Wishes) -> int:
     """Print the plan, and the script of a job where there are jobs; returns the exit code. Raises `Refused`."""
-    order, loaded = order_of(wishes), chosen(wishes)
+    (order, _), loaded = order_of(wishes), chosen(wishes)
     output = wishes.output or folders.default_folder(wishes.master)
     folders.refuse_raw(output, [str(wishes.master)], "output", "give a folder elsewhere with --output")
     plan: dict[str, Any] = {

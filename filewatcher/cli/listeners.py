@@ -9,8 +9,10 @@ import time
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
+import numpy as np
 from rich.console import Console
 
+from filewatcher.core.answers import answer_line
 from filewatcher.core.lines import frame_line
 from filewatcher.errors import Broken, Interrupted
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
     from rich.status import Status
 
+    from filewatcher.core.answers import Answer
     from filewatcher.core.lines import Json
     from filewatcher.core.messages import Outcome
     from filewatcher.core.observations import Described
@@ -35,7 +38,7 @@ class Listeners:
     def __init__(self, *listeners: Listener) -> None:
         self._listeners = listeners
 
-    def described(self, described: Described, run: Run, recorded: int) -> None:
+    def described(self, described: Sequence[Described], run: Run, recorded: int) -> None:
         """The master is there."""
         for listener in self._listeners:
             listener.described(described, run, recorded)
@@ -44,6 +47,11 @@ class Listeners:
         """Frames have ended."""
         for listener in self._listeners:
             listener.outcomes(outcomes)
+
+    def centred(self, answer: Answer) -> None:
+        """Where the crystal is."""
+        for listener in self._listeners:
+            listener.centred(answer)
 
     def trouble(self, sentence: str) -> None:
         """A file cannot be read."""
@@ -62,7 +70,7 @@ class JsonLines:
     def __init__(self, engine: str) -> None:
         self._engine = engine
 
-    def described(self, described: Described, run: Run, recorded: int) -> None:
+    def described(self, described: Sequence[Described], run: Run, recorded: int) -> None:
         """Nothing: there is a line when a frame has ended."""
 
     def outcomes(self, outcomes: Sequence[Outcome]) -> None:
@@ -82,6 +90,10 @@ class JsonLines:
         except OSError as error:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise Broken(f"standard output cannot be written: {error.strerror}; the same command resumes") from error
+
+    def centred(self, answer: Answer) -> None:
+        """Write its line."""
+        self.write(answer_line(answer))
 
     def trouble(self, sentence: str) -> None:
         """Nothing: the lines of its frames will say it, if it stays."""
@@ -110,17 +122,21 @@ class Words:
         """Print a sentence that stays."""
         self.console.print(sentence, markup=False, soft_wrap=True)
 
-    def described(self, described: Described, run: Run, recorded: int) -> None:
+    def described(self, described: Sequence[Described], run: Run, recorded: int) -> None:
         """Say what will be analysed."""
-        files = len(described.frame_map.files)
-        where = f"{files} data file{'s' * (files != 1)}"
-        count = "an unknown number of" if described.frame_map.open_ended else len(described.frame_map)
-        self.say(f"{PurePath(described.master.path).name}: {count} frames in {where}, engine {run.engine}")
+        for scan in described:
+            files = len(np.unique(scan.frame_map.file[scan.frame_map.file >= 0])) or len(scan.frame_map.files)
+            where = f"{files} data file{'s' * (files != 1)}"
+            count = "an unknown number of" if scan.frame_map.open_ended else len(scan.frame_map)
+            self.say(f"{PurePath(scan.master.path).name}: {count} frames in {where}, engine {run.engine}")
         if recorded:
             self.say(f"{recorded} of them are on record from an earlier start of this run")
 
     def outcomes(self, outcomes: Sequence[Outcome]) -> None:
         """Nothing: the numbers of `progress` say it."""
+
+    def centred(self, answer: Answer) -> None:
+        """Nothing: the last one is said in the end."""
 
     def trouble(self, sentence: str) -> None:
         """Say what is in the way."""
@@ -151,7 +167,7 @@ class Stopwatch:
         self.times: dict[str, float] = {}
         self._written = 0
 
-    def described(self, described: Described, run: Run, recorded: int) -> None:  # noqa: ARG002  as the Protocol
+    def described(self, described: Sequence[Described], run: Run, recorded: int) -> None:  # noqa: ARG002  as the Protocol
         """Note when the master was there."""
         self._note("described_s")
 
@@ -160,6 +176,12 @@ class Stopwatch:
         if outcomes:
             self.times.setdefault("first_result_s", self._seconds())
             self._note("last_result_s")
+
+    def centred(self, answer: Answer) -> None:
+        """Note when the first answer and the final ones were given."""
+        self.times.setdefault("first_centring_s", self._seconds())
+        if answer.final:
+            self._note("centring_s")
 
     def trouble(self, sentence: str) -> None:
         """Nothing."""

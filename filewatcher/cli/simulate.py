@@ -18,6 +18,16 @@ Name = Annotated[str, typer.Option(help="First part of every file name.")]
 Layout = Annotated[str, typer.Option(help="diamond, dectris, dectris-2024, jungfraujoch or single.")]
 Model = Annotated[str, typer.Option("--detector", help="eiger2-16m, eiger2-4m or eiger2-1m.")]
 Cells = Annotated[str, typer.Option("--grid", metavar="COLSxROWS", help="Grid scan, snaked, one frame per cell.")]
+Second = Annotated[
+    str | None,
+    typer.Option(
+        metavar="COLSxROWS", help="A second grid, 90 degrees on, in the same data files.", show_default="none"
+    ),
+]
+Oscillation = Annotated[
+    float,
+    typer.Option(help="Degrees per frame: a rotation of as many frames as the grid has cells.", show_default="none"),
+]
 Rate = Annotated[float, typer.Option(help="Frames per second.")]
 Writers = Annotated[int, typer.Option(help="Processes that write data files side by side.")]
 PerFile = Annotated[int, typer.Option("--frames-per-file", help="Frames in one data file.")]
@@ -39,6 +49,8 @@ def simulate(
     layout: Layout = "diamond",
     detector: Model = "eiger2-4m",
     grid: Cells = "20x15",
+    second: Second = None,
+    oscillation: Oscillation = 0.0,
     rate: Rate = 50.0,
     writers: Writers = 4,
     frames_per_file: PerFile = 1000,
@@ -58,13 +70,16 @@ def simulate(
     from filewatcher.testing.detector import Faults, Simulation  # noqa: PLC0415
 
     cells = parse(grid, snaked=True)
+    after = None if second is None else parse(second, snaked=True)
+    total = len(cells) + (0 if after is None else len(after))
     delays = dict(_late(word) for word in late or ())
     last = None if abort_at is None else [abort_at]
     killed = None if kill is None else [kill]
     for word, images in (("gap", gap), ("corrupt", corrupt), ("late", delays), ("abort-at", last), ("kill", killed)):
         for image in images or ():
-            if not 1 <= image <= len(cells):
-                raise Refused(f"--{word} {image}: a grid of {cells} has images 1 to {len(cells)}")
+            if not 1 <= image <= total:
+                grids = str(cells) if after is None else f"{cells} and another one of {after}"
+                raise Refused(f"--{word} {image}: a grid of {grids} has images 1 to {total}")
     faults = Faults(
         abort_at=abort_at,
         gap=tuple(n - 1 for n in gap or ()),
@@ -82,6 +97,8 @@ def simulate(
             layout,
             detector,
             (cells.columns, cells.rows),
+            None if after is None else (after.columns, after.rows),
+            oscillation=oscillation,
             rate=rate,
             writers=writers,
             frames_per_file=frames_per_file,
@@ -94,9 +111,9 @@ def simulate(
 
 def write(simulation: Simulation) -> None:
     """Run a simulation and say what it did."""
-    from filewatcher.testing.detector import master_path, run  # noqa: PLC0415  heavy: --help must not wait for it
+    from filewatcher.testing.detector import master_paths, run  # noqa: PLC0415  heavy: --help must not wait for it
 
-    typer.echo(f"writing {master_path(simulation)}", err=True)
+    typer.echo(f"writing {' and '.join(map(str, master_paths(simulation)))}", err=True)
     written = run(simulation)
     typer.echo(f"{written.frames} frames written at {written.rate:.1f} Hz", err=True)
 

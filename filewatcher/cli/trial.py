@@ -20,8 +20,8 @@ from filewatcher.core.run import Job
 from filewatcher.edges.dask_pool import DaskPool
 from filewatcher.errors import Broken, Refused, Unreachable
 from filewatcher.profiles import Profile
-from spotfinding.analysis import resolve_engine
-from spotfinding.parameters import Parameters, resolve_parameters
+from spotfinding.engines import resolve
+from spotfinding.parameters import Parameters
 
 SHAPE = (1062, 1028)
 BLOBS = 25
@@ -87,12 +87,12 @@ def _writable(folder: Path) -> Path:
 
 
 async def _armed(pool: DaskPool, path: str, patience: float) -> None:
-    engine = resolve_engine("auto")
-    parameters = resolve_parameters(Parameters(d_max=None), engine).as_json()
+    resolved = resolve("auto", Parameters(d_max=None))
+    engine, parameters = resolved.engine, resolved.parameters.as_json()
     # as if 200 mm from an Eiger with its beam in the middle
     detector = Detector(SHAPE, (0.075, 0.075), (1, 0, 0), (0, -1, 0), (-38.5, 39.8, -200.0), 1.0)
     try:
-        await asyncio.wait_for(pool.arm(Job("test", detector, parameters, engine, (path,))), patience)
+        await asyncio.wait_for(pool.arm(Job("test", detector, parameters, engine, paths=(path,))), patience)
     except TimeoutError as error:
         raise Unreachable(f"no worker came in {patience:g} s; squeue says what its job waits for") from error
 

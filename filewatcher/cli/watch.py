@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,15 +13,31 @@ from filewatcher.cli import interrupts
 from filewatcher.cli.wishes import Wishes
 from filewatcher.errors import Interrupted, Refused
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+HDF5 = (".nxs", ".h5", ".hdf5", ".nx5")
+"""How masters are called."""
+
 # not readable yet is waited for, and said, like everything else that is not yet
 Master = Annotated[
     Path, typer.Argument(readable=False, help="NeXus or DECTRIS master file; it need not exist yet for watch.")
 ]
 Words = Annotated[
-    list[str] | None, typer.Argument(metavar="[KEY=VALUE|FILE.phil]...", help="Spot finding parameters: d_max=40 ...")
+    list[str] | None,
+    typer.Argument(
+        metavar="[MASTER|KEY=VALUE|FILE.phil]...",
+        help="The second master of two grids over the same data files; spot finding parameters: d_max=40 ...",
+    ),
 ]
-Engine = Annotated[str, typer.Option(help="What finds the spots: auto or dials.")]
+Engine = Annotated[str, typer.Option(help="What finds the spots: auto, native or dials.")]
 Workers = Annotated[int | None, typer.Option(min=1, help="Worker processes.", show_default="one per core")]
+Verify = Annotated[
+    int | None,
+    typer.Option(
+        min=1, metavar="N", help="Let real DIALS analyse every Nth frame too, and compare.", show_default="no"
+    ),
+]
 Output = Annotated[Path | None, typer.Option(help="Folder for results.", show_default="./<master stem>-filewatcher")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON line per frame on standard output, then a summary.")]
 Force = Annotated[bool, typer.Option("--force", help="Start over: forget what is on record of this run.")]
@@ -48,6 +64,10 @@ Start = Annotated[
     str | None,
     typer.Option(help="First image's corner: top-left, top-right, bottom-left, bottom-right.", show_default="top-left"),
 ]
+GridInfoFile = Annotated[
+    Path | None,
+    typer.Option(readable=False, metavar="FILE.json", help="The grid as ISPyB's GridInfo has it; a list for two."),
+]
 Frames = Annotated[
     int | None, typer.Option(min=1, help="How many frames will come.", show_default="as the master says")
 ]
@@ -67,6 +87,11 @@ Settings = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Another value in the profile; repeatable.")
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print what would be done, and do nothing.")]
+Notify = Annotated[
+    list[str] | None,
+    typer.Option(metavar="URL", help="Who is told while it runs: udp://host:port (GDA) or http://...; repeatable."),
+]
+Dcid = Annotated[str | None, typer.Option(metavar="N[,N]", help="Data collection id of each scan, for GDA.")]
 
 
 def watch(
@@ -89,15 +114,21 @@ def watch(
     profile: Profile = None,
     settings: Settings = None,
     dry_run: DryRun = False,
+    verify: Verify = None,
     frames: Frames = None,
     timeout_first: TimeOutFirst = 3600.0,
     timeout: TimeOut = None,
+    notify: Notify = None,
+    dcid: Dcid = None,
+    gridinfo: GridInfoFile = None,
 ) -> None:
     """Watch a collection that is being written, or will be: every frame is analysed as it appears."""
+    others, parameters = apart(words or ())
     code = go(
         Wishes(
-            master.absolute(), tuple(words or ()), engine, workers, output, as_json, force, quiet, select, images,
-            channel, grid, orientation, snaked, start, frame_timeout, frames, timeout_first, timeout,
+            master.absolute(), parameters, engine, workers, output, as_json, force, quiet, select, images, channel,
+            grid, orientation, snaked, start, frame_timeout, frames, timeout_first, timeout, verify=verify,
+            others=others, notify=tuple(notify or ()), dcid=dcid, gridinfo=gridinfo,
             profile=profile, settings=tuple(settings or ()), dry_run=dry_run,
         )
     )  # fmt: skip
@@ -124,21 +155,47 @@ def reprocess(
     profile: Profile = None,
     settings: Settings = None,
     dry_run: DryRun = False,
+    verify: Verify = None,
+    notify: Notify = None,
+    dcid: Dcid = None,
+    gridinfo: GridInfoFile = None,
 ) -> None:
     """Analyse a finished collection: as watch, but what is not there now is not waited for."""
+    others, parameters = apart(words or ())
     code = go(
         Wishes(
-            master.absolute(), tuple(words or ()), engine, workers, output, as_json, force, quiet, select, images,
-            channel, grid, orientation, snaked, start, frame_timeout, wait=False,
+            master.absolute(), parameters, engine, workers, output, as_json, force, quiet, select, images, channel,
+            grid, orientation, snaked, start, frame_timeout, wait=False, verify=verify, others=others,
+            notify=tuple(notify or ()), dcid=dcid, gridinfo=gridinfo,
             profile=profile, settings=tuple(settings or ()), dry_run=dry_run,
         )
     )  # fmt: skip
     raise typer.Exit(code)
 
 
+def apart(words: Sequence[str]) -> tuple[tuple[Path, ...], tuple[str, ...]]:
+    """Tell further masters from parameters: a master is named like one, or is a file.
+
+    >>> apart(["d_max=40", "xtal_2.nxs", "mine.phil"])[1]
+    ('d_max=40', 'mine.phil')
+    """
+    masters = {word for word in words if Path(word).suffix in HDF5 or (_no_parameter(word) and Path(word).exists())}
+    others = tuple(Path(word).absolute() for word in words if word in masters)
+    return others, tuple(word for word in words if word not in masters)
+
+
+def _no_parameter(word: str) -> bool:
+    return "=" not in word and not word.endswith(".phil")
+
+
 def go(wishes: Wishes) -> int:
     """Run one collection; returns the exit code. Raises `FilewatcherError`; `Interrupted` for SIGINT and SIGTERM."""
-    refuse_folder(wishes.master)
+    for master in wishes.masters:
+        refuse_folder(master)
+    if len({master.resolve() for master in wishes.masters}) < len(wishes.masters):
+        raise Refused(f"{wishes.master} is given twice: give the masters of different scans")
+    if wishes.others and wishes.frames is not None:
+        raise Refused(f"--frames {wishes.frames} is for one master: leave it out for {len(wishes.masters)} of them")
     # before h5py is imported anywhere in this process or its children
     os.environ["HDF5_USE_FILE_LOCKING"] = "FALSE"
     from filewatcher.cli.collect import collect  # noqa: PLC0415  heavy: --help must not wait for it

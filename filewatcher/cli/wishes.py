@@ -37,3 +37,19 @@ class Wishes:
     settings: tuple[str, ...] = ()
     """KEY=VALUE, for this profile."""
     dry_run: bool = False
+    verify: int | None = None
+    others: tuple[Path, ...] = ()
+    """Masters of further scans of the same collection; absolute."""
+
+    notify: tuple[str, ...] = ()
+    """``udp://host:port`` or ``http://...``."""
+    dcid: str | None = None
+    """Data collection ids, one per scan, separated by commas."""
+
+    gridinfo: Path | None = None
+    """JSON with a row of ISPyB's GridInfo per scan."""
+
+    @property
+    def masters(self) -> tuple[Path, ...]:
+        """One per scan."""
+        return (self.master, *self.others)

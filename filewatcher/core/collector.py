@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from filewatcher.core.messages import METRICS, FrameFailed, FrameResult, State, numbers_of
+from filewatcher.core.messages import METRICS, FrameFailed, FrameMissing, FrameResult, State, numbers_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
-    from filewatcher.core.messages import Outcome
+    from filewatcher.core.messages import Disagreement, Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,8 @@ class Results:
     """Shape (frames,)."""
     errors: Mapping[int, str]
     """Logical frame -> why it failed or is missing."""
+    verified: Mapping[int, tuple[Disagreement, ...]]
+    """Logical frame that real DIALS has analysed too -> on what it disagrees."""
 
 
 class Collector:
@@ -44,6 +46,7 @@ class Collector:
         self._values = np.full((frames, len(METRICS)), np.nan)
         self._attempts = np.zeros(frames, np.int64)
         self._errors: dict[int, str] = {}
+        self._verified: dict[int, tuple[Disagreement, ...]] = {}
         self._ended = dict.fromkeys((State.DONE, State.FAILED, State.MISSING), 0)
         self._results: Results | None = None
         self.repeated = 0
@@ -68,6 +71,8 @@ class Collector:
         state = _state(outcome)
         self._states[frame] = state
         self._ended[state] += 1
+        if not isinstance(outcome, FrameMissing) and outcome.verified is not None:
+            self._verified[frame] = outcome.verified
         if isinstance(outcome, FrameResult):
             self._values[frame] = numbers_of(outcome.statistics)
             self._attempts[frame] = outcome.attempts
@@ -90,7 +95,12 @@ class Collector:
         if self._results is None:
             values = dict(zip(METRICS, self._values.T.copy(), strict=True))
             self._results = Results(
-                sum(self._ended.values()), self._states.copy(), values, self._attempts.copy(), dict(self._errors)
+                sum(self._ended.values()),
+                self._states.copy(),
+                values,
+                self._attempts.copy(),
+                dict(self._errors),
+                dict(self._verified),
             )
         return self._results
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from itertools import pairwise
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from filewatcher.core.messages import FrameSource
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
 
@@ -54,24 +57,34 @@ class FrameMap:
         return FrameSource(self.files[index].path, self.files[index].dataset, int(self.row[frame]))
 
     @cached_property
-    def _by_file(self) -> dict[int, tuple[NDArray[np.int64], NDArray[np.int64]]]:
-        """Per file: rows, ascending, and the logical frame of each."""
-        tables = {}
-        for index in range(len(self.files)):
-            frames = np.flatnonzero(self.file == index)
-            order = np.argsort(self.row[frames], kind="stable")
-            tables[index] = (self.row[frames][order], frames[order])
-        return tables
+    def _tables(self) -> list[_Straight | dict[int, list[int]]]:
+        """Per file: which row holds which logical frames."""
+        order = np.argsort(self.file, kind="stable")
+        bounds = np.searchsorted(self.file[order], np.arange(len(self.files) + 1))
+        return [_table(self.row[order[a:z]], order[a:z]) for a, z in pairwise(bounds.tolist())]
 
-    def frames_at(self, file: int, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Return (which, frames): logical frame ``frames[i]`` is in ``rows[which[i]]`` of a file.
+    def frames_of(self, file: int, row: int) -> Sequence[int]:
+        """Return the logical frames that a row of a file holds: none, one, or several."""
+        table = self._tables[file]
+        if isinstance(table, dict):
+            return table.get(row, ())
+        at = row - table.row
+        return table.frames[at : at + 1] if at >= 0 else ()
 
-        Rows without a frame do not appear; a row with two frames appears twice.
-        """
-        table, frames = self._by_file[file]
-        first = np.searchsorted(table, rows, side="left")
-        last = np.searchsorted(table, rows, side="right")
-        count = last - first
-        which = np.repeat(np.arange(len(rows)), count)
-        start = np.repeat(first - np.concatenate([[0], np.cumsum(count)[:-1]]), count) if len(rows) else first
-        return which, frames[start + np.arange(len(which))]
+
+class _Straight(NamedTuple):
+    """Rows that follow each other as their frames do: nearly every file."""
+
+    row: int
+    frames: range
+
+
+def _table(rows: NDArray[np.int64], frames: NDArray[np.int64]) -> _Straight | dict[int, list[int]]:
+    if not len(rows):
+        return {}
+    if (np.diff(rows) == 1).all() and (np.diff(frames) == 1).all():
+        return _Straight(int(rows[0]), range(int(frames[0]), int(frames[-1]) + 1))
+    table: dict[int, list[int]] = {}
+    for row, frame in zip(rows.tolist(), frames.tolist(), strict=True):
+        table.setdefault(row, []).append(frame)
+    return table

@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar, cast, get_args
 
 import numpy as np
@@ -104,10 +104,37 @@ class Grid:
     def check(self, frames: int, where: str = "the scan") -> None:
         """Raise `Refused` unless the scan (``where``: its master file) has one frame for each cell."""
         if frames != len(self):
+            longer = f", or --images 1-{len(self)} if the rest is not on the grid" if frames > len(self) else ""
             raise Refused(
                 f"grid {self} has {len(self)} cells, but {where} has {frames} frames: "
-                f"give the columns and rows of this scan (COLSxROWS), or no grid"
+                f"give the columns and rows of this scan (COLSxROWS), or no grid{longer}"
             )
+
+    def coarser(self, cells: int) -> Grid:
+        """Return the grid of a scan that took one frame for every ``cells`` cells of a line; raises `Refused`.
+
+        >>> str(Grid(30, 8, snaked=True, step=(0.02, 0.02), origin=(0.0, 0.0)).coarser(3))
+        '10x8'
+        """
+        if cells < 1 or self._line_length % cells:
+            raise Refused(
+                f"grid {self}: {cells} cells per frame do not divide its lines of {self._line_length} cells: "
+                "a frame lies in one line"
+            )
+        along = 0 if self.orientation == "horizontal" else 1
+        step, origin = self.step, self.origin
+        if step is not None and origin is not None:
+            # the middle of the first cells together
+            first = [*origin]
+            first[along] += (cells - 1) / 2 * step[along]
+            origin = (first[0], first[1])
+        if step is not None:
+            wider = [*step]
+            wider[along] *= cells
+            step = (wider[0], wider[1])
+        shape = [self.columns, self.rows]
+        shape[along] //= cells
+        return replace(self, columns=shape[0], rows=shape[1], step=step, origin=origin)
 
     # ---- frame <-> cell -----------------------------------------------------------------------------------------
 
@@ -206,19 +233,24 @@ def _inside(values: ArrayLike, count: int, what: str, grid: Grid) -> NDArray[np.
 def parse(text: str, *, snaked: bool, orientation: str = "horizontal", start: str = "top-left") -> Grid:
     """Grid from the words of the command line, ``--grid COLSxROWS`` and the rest; raises `Refused`.
 
+    ``COLSxROWS/N`` is that of a scan which took one frame for every N cells along its lines.
+
     >>> parse("30x8", snaked=True)
     Grid(columns=30, rows=8, snaked=True, orientation='horizontal', start='top-left', step=None, origin=None)
     >>> parse("30", snaked=True)
     Traceback (most recent call last):
     filewatcher.errors.Refused: grid '30': expected COLSxROWS, two whole numbers from 1, as in 30x8
+    >>> str(parse("30x8/3", snaked=True))
+    '10x8'
     """
-    match = re.fullmatch(r"\s*([0-9]{1,9})\s*[xX×]\s*([0-9]{1,9})\s*", text)  # noqa: RUF001  people do write it
+    match = re.fullmatch(r"\s*([0-9]{1,9})\s*[xX×]\s*([0-9]{1,9})\s*(?:/\s*([0-9]{1,9})\s*)?", text)  # noqa: RUF001  people do write it
     if match is None:
         raise Refused(f"grid {text!r}: expected COLSxROWS, two whole numbers from 1, as in 30x8")
-    return Grid(
+    grid = Grid(
         int(match[1]),
         int(match[2]),
         snaked=snaked,
         orientation=cast("Orientation", orientation),
         start=cast("Corner", start),
     )
+    return grid if match[3] is None else grid.coarser(int(match[3]))

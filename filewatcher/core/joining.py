@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -97,6 +98,41 @@ def keep_numbers(old: FrameMap, new: FrameMap) -> FrameMap:
         numbers.setdefault(source, len(numbers))
     place = np.array([*(numbers[source] for source in new.files), -1], np.int32)
     return FrameMap(tuple(numbers), place[new.file], new.row, open_ended=new.open_ended)
+
+
+def side_by_side(maps: Sequence[FrameMap], files: tuple[DataFile, ...] = ()) -> list[FrameMap]:
+    """Return the maps of several scans with one numbering of their data files, that of `files` first.
+
+    >>> a, b = DataFile("/a.h5", "data"), DataFile("/b.h5", "data")
+    >>> first = FrameMap((a,), np.zeros(2, np.int32), np.array([0, 1]))
+    >>> second = FrameMap((b, a), np.array([1, 0], np.int32), np.array([2, 0]))
+    >>> [one.file.tolist() for one in side_by_side([first, second])]
+    [[0, 0], [0, 1]]
+    """
+    numbered = []
+    for one in maps:
+        numbered.append(keep_numbers(FrameMap(files, one.file[:0], one.row[:0]), one))
+        files = numbered[-1].files
+    return [FrameMap(files, one.file, one.row, open_ended=one.open_ended) for one in numbered]
+
+
+def together(maps: Sequence[FrameMap]) -> FrameMap:
+    """Return all the rows of several scans as one map, for whoever reads files and asks for no scan."""
+    (files,) = {one.files for one in maps}
+    file = np.concatenate([one.file for one in maps])
+    row = np.concatenate([one.row for one in maps])
+    return FrameMap(files, file, row, open_ended=any(one.open_ended for one in maps))
+
+
+def one_series(first: FrameMap, other: FrameMap) -> bool:
+    """Whether two maps are over one set of data files: they share one, or their names differ in a running number.
+
+    Grids that end where a data file ends share none: ``xtal_1_000001.h5`` and ``xtal_1_000002.h5`` are one series.
+    """
+    return (
+        bool({file.path for file in first.files} & {file.path for file in other.files})
+        or len({re.sub(r"\d+(\.\w+)?$", r"\1", file.path) for file in (*first.files, *other.files)}) == 1
+    )
 
 
 def rename(old: FrameMap, files: Sequence[DataFile]) -> FrameMap:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from filewatcher.core.messages import METRICS, FrameFailed, FrameMissing, FrameResult, State, numbers_of
+from filewatcher.core.messages import COUNTS, METRICS, FrameFailed, FrameMissing, FrameResult, State, numbers_of
 
 if TYPE_CHECKING:
     from filewatcher.core.grid import Grid
@@ -61,6 +61,28 @@ def frame_line(outcome: Outcome, engine: str | None = None) -> dict[str, Json]:
     }
 
 
+def report_lines(report: ScanReport) -> Iterator[dict[str, Json]]:
+    """Yield the line of every frame of a report that has ended, in the order of frames; as `frame_line` made them."""
+    for place, frame in enumerate(report.frames.tolist()):
+        if (state := State(report.states[place])) == State.WAITING:
+            continue
+        numbers: dict[str, Json] = dict.fromkeys(METRICS)
+        if state == State.DONE:
+            numbers = {name: to_json(report.values[name][place]) for name in METRICS}
+            numbers |= {name: int(report.values[name][place]) for name in COUNTS}
+        yield {
+            "type": "frame",
+            "scan": report.scan,
+            "frame": frame,
+            "file-number": frame + 1,
+            "state": state.word,
+            **numbers,
+            "engine": None if state == State.MISSING else report.engine,
+            "attempts": int(report.attempts[place]),
+            "error": report.errors.get(place),
+        }
+
+
 def summary_line(report: ScanReport) -> dict[str, Json]:
     """Return the line that ends a scan, also the content of ``summary.json``."""
     return {
@@ -73,8 +95,10 @@ def summary_line(report: ScanReport) -> dict[str, Json]:
         "failed": report.count(State.FAILED),
         "missing": report.count(State.MISSING),
         "grid": None if report.grid is None else grid_words(report.grid),
-        "centring": None,
+        "centring": None if report.centring is None else report.centring.as_json(region=False),
         "engine": report.engine,
+        "engine_reason": report.engine_reason,
+        "verification": None if report.verification is None else report.verification.line(),
         "parameters": to_json(report.parameters),
         "versions": to_json(report.versions),
         "times": to_json(report.times),

@@ -158,6 +158,16 @@ COUNTS: frozenset[str] = frozenset({"n_spots_total", "n_spots_no_ice", "n_spots_
 
 
 @dataclass(frozen=True, slots=True)
+class Disagreement:
+    """A number of a frame on which real DIALS and the engine of the run do not agree."""
+
+    number: str
+    """Its name, or ``error`` where only one of the two failed."""
+    ours: float | str | None
+    dials: float | str | None
+
+
+@dataclass(frozen=True, slots=True)
 class FrameResult:
     """A frame was analysed."""
 
@@ -170,6 +180,8 @@ class FrameResult:
     """``native`` or ``dials``."""
     attempts: int = 1
     """How often it was sent to a worker, this time included."""
+    verified: tuple[Disagreement, ...] | None = None
+    """On what real DIALS disagrees, empty = on nothing; None = it was not asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +194,8 @@ class FrameFailed:
     """Logical frame, from 0."""
     reason: str
     attempts: int = 1
+    verified: tuple[Disagreement, ...] | None = None
+    """As of a result: does DIALS fail too?"""
 
 
 Outcome: TypeAlias = FrameResult | FrameFailed | FrameMissing

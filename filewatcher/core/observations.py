@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -50,6 +52,10 @@ class Described:
     exposure_time: float | None
     """Seconds per frame, exposure and readout; None = unknown."""
     positions: Positions | None
+    angles: NDArray[np.float64] | None = None
+    """Of a rotation: degrees at which each frame begins, shape (frames,); None = it does not turn, or nothing says."""
+    scan: int = 0
+    """From 0. The maps of all scans of a collection number the same data files alike."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,20 +67,27 @@ class DetectorRead:
     """What had to be assumed, in words, e.g. that the mask's file never came."""
 
 
+class StoredChunk(NamedTuple):
+    """Where the bytes of one image are. A bare tuple, for there are thousands a second."""
+
+    row: int
+    """Index along the dataset's first axis, from 0."""
+    offset: int
+    """Bytes from the start of the file."""
+    size: int
+    """Stored bytes."""
+    filter_mask: int
+    """Bit i set: filter i of the pipeline was skipped."""
+
+
 @dataclass(frozen=True, slots=True)
 class OnDisk:
     """Rows of one data file that are on disk now and had not been reported since the last restart."""
 
     file: int
     """Index into `FrameMap.files`."""
-    rows: NDArray[np.int64]
-    """Index along the dataset's first axis, shape (n,), any order."""
-    offsets: NDArray[np.int64]
-    """Bytes from the start of the file, shape (n,)."""
-    sizes: NDArray[np.int64]
-    """Stored bytes, shape (n,)."""
-    filter_masks: NDArray[np.uint32]
-    """Shape (n,)."""
+    chunks: Sequence[StoredChunk]
+    """One per row, in any order."""
     layout: ChunkLayout
     inode: int = 0
     """st_ino of the file that they are in: another file of its name would be another collection's."""
@@ -112,6 +125,8 @@ class MasterBlocked:
 
     problem: str
     """Why, in words; empty = it is not there any more."""
+    scan: int = 0
+    """From 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,4 +138,4 @@ class Superseded:
 
 
 Observation: TypeAlias = Described | DetectorRead | MasterBlocked | OnDisk | Superseded | Writers
-"""What the watcher's child process says, in any order, but nothing of the files before `Described`."""
+"""What the watcher's child process says, in any order, but nothing of the files before every scan is `Described`."""

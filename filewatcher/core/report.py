@@ -14,8 +14,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from filewatcher.core.centring import Centring
     from filewatcher.core.grid import Grid
+    from filewatcher.core.gridinfo import Snapshot
     from filewatcher.core.observations import MasterFile
+    from filewatcher.core.verification import Verification
 
 ESTIMATED: frozenset[str] = frozenset(METRICS) - COUNTS - {"total_intensity"}
 """Metrics that are -1.0 where an image has too few spots to say; of all of them the lowest is the best."""
@@ -62,11 +65,23 @@ class ScanReport:
     """Seconds, and points in time as ISO 8601."""
     warnings: tuple[str, ...] = ()
     """What had to be assumed, in words."""
+    engine_reason: str = ""
+    """Why this engine, and whose rules it follows, in words."""
+    verification: Verification | None = None
+    """None = nothing was compared with real DIALS."""
+    centring: Centring | None = None
+    """Where the crystal is; None without a grid."""
+    angles: NDArray[np.float64] | None = None
+    """Of a rotation: degrees at which each frame begins."""
+    snapshot: Snapshot | None = None
+    """Where the grid lies in the camera's picture; None = not known."""
 
     def __post_init__(self) -> None:
         """Raise ValueError if the arrays do not belong together."""
         shapes = {"states": self.states.shape, "attempts": self.attempts.shape}
         shapes |= {name: self.values[name].shape for name in METRICS}
+        if self.angles is not None:
+            shapes["angles"] = self.angles.shape
         for name, shape in shapes.items():
             if shape != self.frames.shape:
                 raise ValueError(f"{name} has shape {shape}, frames {self.frames.shape}")

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from filewatcher.core.answers import Answer
     from filewatcher.core.collector import Results
     from filewatcher.core.detector import Detector
     from filewatcher.core.messages import ScanEnded
@@ -24,14 +25,20 @@ if TYPE_CHECKING:
 class Order:
     """What is to be done with a collection."""
 
-    master: str
-    """Path, as it is called."""
+    masters: tuple[str, ...]
+    """Paths, as they are called; one per scan."""
     selection: Selection
     parameters: Mapping[str, Any]
     """Resolved; JSON values."""
     engine: str
     """Resolved."""
     channel: str | None = None
+    verify: int = 0
+    """Real DIALS analyses frames 0, N, 2N, ... too; 0 = none."""
+
+    def job(self, name: str, detector: Detector) -> Job:
+        """Return what workers are told, once the detector is known; `name`: that of the run."""
+        return Job(name, detector, self.parameters, self.engine, self.verify, self.masters)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,19 +85,30 @@ class Job:
     """Every analysis parameter, resolved; JSON values."""
     engine: str
     """``native`` or ``dials``."""
+    verify: int = 0
+    """As in `Order`."""
     paths: tuple[str, ...] = ()
     """Files that every worker must be able to read."""
 
 
 @dataclass(frozen=True, slots=True)
-class Finished:
-    """A collection has ended: expected = done + failed + missing."""
+class FinishedScan:
+    """A scan has ended: expected = done + failed + missing."""
 
-    run: Run
     described: Described
-    detector: Detector | None
     selected: NDArray[np.int64]
     """Logical frames, ascending."""
     results: Results
     ended: ScanEnded
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A collection has ended."""
+
+    run: Run
+    scans: tuple[FinishedScan, ...]
+    detector: Detector | None
     warnings: tuple[str, ...]
+    answers: tuple[Answer, ...] = ()
+    """The final ones: where the crystal is."""

@@ -2,8 +2,8 @@
 
 The watcher's child process knows rows of data files; this knows logical frames, time-outs and ends::
 
-    watch.observe(OnDisk(file=0, rows=[0, 1]), now)  ->  [FrameReady(frame=0), FrameReady(frame=1)]
-    watch.observe(OnDisk(file=0, rows=[0, 1]), now)  ->  []                      said once
+    watch.observe(OnDisk(file=0, chunks=[(0, ...), (1, ...)]), now)  ->  [FrameReady(frame=0), FrameReady(frame=1)]
+    watch.observe(OnDisk(file=0, chunks=[(0, ...), (1, ...)]), now)  ->  []                      said once
     watch.observe(None, now + timeout)               ->  [FrameMissing(frame=2), ScanEnded(seen=2)]
 """
 
@@ -80,12 +80,14 @@ class ScanWatch:
         self._wait = wait
         self._frames = frames
         self._exposure: float | None = None
-        self._selected = np.zeros(0, bool)
-        self._announced = np.zeros(0, bool)
+        # bitmaps of 0 and 1 over frames, and over the rows of files: a frame at a time, a bytearray costs no numpy
+        self._selected = bytearray()
+        self._announced = bytearray()
         self._left = 0  # selected and not announced: kept, not counted, for it is asked for after every word
-        self._rows: dict[int, NDArray[np.bool_]] = {}
+        self._rows: dict[int, bytearray] = {}
         self._given_back: dict[int, float] = {}
         self._writers = Writers((), was_writing=False, full_scan=False)
+        self._closed = False
         self._armed_at = now
         self._progress_at: float | None = None
         self._scanned_at = now
@@ -96,17 +98,17 @@ class ScanWatch:
     @property
     def selected(self) -> NDArray[np.int64]:
         """Logical frames to be analysed, ascending; grows while the length of the scan is unknown."""
-        return np.flatnonzero(self._selected)
+        return np.flatnonzero(np.frombuffer(self._selected, bool))
 
     @property
     def expected(self) -> int:
         """How many frames those are."""
-        return int(np.count_nonzero(self._selected))
+        return self._selected.count(1)
 
     @property
     def seen(self) -> int:
         """Selected frames that have been on disk."""
-        return int(np.count_nonzero(self._announced))
+        return self._announced.count(1)
 
     @property
     def still_written(self) -> set[str]:
@@ -130,7 +132,7 @@ class ScanWatch:
 
     def rows_seen(self) -> dict[int, NDArray[np.bool_]]:
         """File index -> bitmap over its rows: what a restarted child need not report again."""
-        return {file: rows.copy() for file, rows in self._rows.items()}
+        return {file: np.array(rows, bool) for file, rows in self._rows.items()}
 
     # ---- what others may tell
 
@@ -138,7 +140,7 @@ class ScanWatch:
         """Announce a frame again once its bytes are found again; returns its (file, row) to be looked at anew."""
         assert self.frame_map is not None
         file, row = int(self.frame_map.file[frame]), int(self.frame_map.row[frame])
-        self._rows[file][row] = False
+        self._rows[file][row] = 0
         self._given_back[frame] = now
         return file, row
 
@@ -153,6 +155,7 @@ class ScanWatch:
             if what.states != self._writers.states:
                 self._scanned_at = now
             self._writers = what
+            self._closed = _all_closed(what)
         elif isinstance(what, MasterBlocked):
             self._master_problem = what.problem
         elif isinstance(what, Superseded) and self.ended is None:
@@ -181,40 +184,38 @@ class ScanWatch:
         self._expect(max(len(what.frame_map), self._frames or 0))
 
     def _expect(self, total: int) -> None:
-        announced = np.zeros(total, bool)
-        announced[: len(self._announced)] = self._announced[:total]
-        self._announced = announced
-        self._selected = np.zeros(total, bool)
-        self._selected[self._selection.frames(total)] = True
-        self._left = int(np.count_nonzero(self._selected & ~self._announced))
+        selected = np.zeros(total, bool)
+        selected[self._selection.frames(total)] = True
+        announced = self._announced[:total].ljust(total, b"\0")
+        self._left = int(np.count_nonzero(selected & ~np.frombuffer(announced, bool)))
+        self._selected, self._announced = bytearray(selected.tobytes()), bytearray(announced)
 
     def _new_frames(self, what: OnDisk, now: float) -> list[Event]:
         assert self.frame_map is not None
-        self._mark_rows(what)
-        which, frames = self.frame_map.frames_at(what.file, what.rows)
-        new = self._selected[frames] & ~self._announced[frames]
-        again = np.isin(frames, list(self._given_back)) if self._given_back else np.zeros(len(frames), bool)
-        path = self.frame_map.files[what.file].path
+        frames_of, file, layout = self.frame_map.frames_of, what.file, what.layout
+        path = self.frame_map.files[file].path
+        rows = self._rows.setdefault(file, bytearray())
         events: list[Event] = []
-        for i, frame in zip(which[new | again].tolist(), frames[new | again].tolist(), strict=True):
-            if self.ended is not None and frame not in self._given_back:
-                continue  # the scan is over: this frame was called missing
-            self._left -= not self._announced[frame]
-            self._announced[frame] = True
-            self._given_back.pop(frame, None)
-            offset, size, mask = int(what.offsets[i]), int(what.sizes[i]), int(what.filter_masks[i])
-            row = int(what.rows[i])
-            events.append(FrameReady(self.scan, frame, path, offset, size, mask, what.layout, row))
-        if len(frames):
-            self._progress_at = now
+        for row, offset, size, mask in what.chunks:
+            if row >= len(rows):
+                rows.extend(bytes(row + 1 - len(rows)))
+            rows[row] = 1
+            for frame in frames_of(file, row):
+                self._progress_at = now
+                if self._is_new(frame):
+                    events.append(FrameReady(self.scan, frame, path, offset, size, mask, layout, row))
         return events
 
-    def _mark_rows(self, what: OnDisk) -> None:
-        known = self._rows.get(what.file, np.zeros(0, bool))
-        if len(what.rows) and (top := int(what.rows.max())) >= len(known):
-            known = np.concatenate([known, np.zeros(top + 1 - len(known), bool)])
-        known[what.rows] = True
-        self._rows[what.file] = known
+    def _is_new(self, frame: int) -> bool:
+        """Whether a frame on disk is to be announced; it is not new any more then."""
+        if frame in self._given_back:
+            del self._given_back[frame]
+        elif self.ended is not None or self._announced[frame] or not self._selected[frame]:
+            return False  # the scan is over: it was called missing; it was announced; nobody asked for it
+        if not self._announced[frame]:
+            self._announced[frame] = 1
+            self._left -= 1
+        return True
 
     def _lost_again(self, now: float) -> list[Event]:
         overdue = [f for f, since in self._given_back.items() if now - since >= self._timeouts.look_again]
@@ -227,7 +228,7 @@ class ScanWatch:
         """Why nothing more is to be waited for; None = there is."""
         if self.frame_map is not None:
             length_known = self._frames is not None or not self.frame_map.open_ended
-            if length_known and not self._left and self._selected.any():
+            if length_known and not self._left and 1 in self._selected:
                 return "complete"
             if reason := self._all_that_will_come(now):
                 return reason
@@ -241,25 +242,21 @@ class ScanWatch:
         return None
 
     def _all_that_will_come(self, now: float) -> str | None:
-        writers = self._writers
-        if not writers.full_scan:
+        if not self._writers.full_scan:
             return None
         if not self._wait:
             return NOT_WAITED
-        there = [state for state in writers.states if state is not Writer.ABSENT]
-        closed = bool(there) and all(state is Writer.CLOSED for state in there)
-        # files that were never seen growing say nothing of the next one: DECTRIS renames each when it is complete
-        certain = writers.was_writing or len(there) == len(writers.states)
-        to_come = 20.0 * (self._exposure or 0.0) if len(there) < len(writers.states) else 0.0
+        if not self._closed:
+            return None
+        to_come = 20.0 * (self._exposure or 0.0) if Writer.ABSENT in self._writers.states else 0.0
         quiet = now - max(self._scanned_at, self._progress_at or 0.0)
-        if closed and certain and quiet >= max(self._timeouts.grace, to_come):
-            return "all writers have closed their files"
-        return None
+        return "all writers have closed their files" if quiet >= max(self._timeouts.grace, to_come) else None
 
     def _finish(self, reason: str) -> list[Event]:
         if self.frame_map is None:
             self._expect(self._frames or 0)
-        missing = np.flatnonzero(self._selected & ~self._announced).tolist()
+        both = zip(self._selected, self._announced, strict=True)
+        missing = [frame for frame, (selected, announced) in enumerate(both) if selected and not announced]
         events: list[Event] = [FrameMissing(self.scan, f, self._why_missing(f, reason)) for f in missing]
         self.ended = ScanEnded(self.scan, self.expected, self.seen, reason)
         return [*events, self.ended]
@@ -284,3 +281,11 @@ class ScanWatch:
         if state is Writer.OPENING:
             return f"{name} cannot be read"
         return f"not written in {name}"
+
+
+def _all_closed(writers: Writers) -> bool:
+    """Whether nothing is to be expected of the files that are there, nor of others."""
+    there = [state for state in writers.states if state is not Writer.ABSENT]
+    closed = bool(there) and all(state is Writer.CLOSED for state in there)
+    # files that were never seen growing say nothing of the next one: DECTRIS renames each when it is complete
+    return closed and (writers.was_writing or len(there) == len(writers.states))

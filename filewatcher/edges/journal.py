@@ -12,10 +12,11 @@ import json
 import os
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import astuple
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
-from filewatcher.core.messages import FrameFailed, FrameResult, Recorded, Statistics, numbers_of
+from filewatcher.core.messages import METRICS, Disagreement, FrameFailed, FrameResult, Recorded, Statistics, numbers_of
 from filewatcher.errors import Broken, Refused
 from filewatcher.mounts import file_system
 
@@ -233,14 +234,22 @@ def _forget(db: sqlite3.Connection) -> None:
 
 
 def _row(outcome: FrameResult | FrameFailed, place: str) -> Row:
+    # what DIALS said comes last, and only if it was asked
+    verdict = [] if outcome.verified is None else [[astuple(one) for one in outcome.verified]]
     if isinstance(outcome, FrameResult):
-        body: list[object] = [outcome.engine, outcome.attempts, *numbers_of(outcome.statistics)]
+        body: list[object] = [outcome.engine, outcome.attempts, *numbers_of(outcome.statistics), *verdict]
         return outcome.scan, outcome.frame, "done", json.dumps(body), place
-    return outcome.scan, outcome.frame, "failed", json.dumps([outcome.reason, outcome.attempts]), place
+    return outcome.scan, outcome.frame, "failed", json.dumps([outcome.reason, outcome.attempts, *verdict]), place
 
 
 def _outcome(scan: int, frame: int, state: str, body: list[Any]) -> FrameResult | FrameFailed:
     if state == "done":
-        engine, attempts, *numbers = body
-        return FrameResult(scan, frame, Statistics(*numbers), engine, attempts)
-    return FrameFailed(scan, frame, *body)
+        engine, attempts, *rest = body
+        statistics = Statistics(*rest[: len(METRICS)])
+        return FrameResult(scan, frame, statistics, engine, attempts, _verified(rest[len(METRICS) :]))
+    reason, attempts, *verdict = body
+    return FrameFailed(scan, frame, reason, attempts, _verified(verdict))
+
+
+def _verified(verdict: list[Any]) -> tuple[Disagreement, ...] | None:
+    return tuple(Disagreement(*one) for one in verdict[0]) if verdict else None

@@ -10,6 +10,7 @@ from filewatcher.core.batching import BatchEnded, BatchLost
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from filewatcher.core.answers import Answer
     from filewatcher.core.batching import Batch, Unreadable
     from filewatcher.core.messages import ChunkLayout, FrameFailed, FrameReady, FrameResult, Outcome, Recorded
     from filewatcher.core.observations import Described, Observation
@@ -135,18 +136,23 @@ class Recording:
     def __init__(self) -> None:
         self.runs: list[Run] = []
         self.frames: list[Outcome] = []
+        self.answers: list[Answer] = []
         self.troubles: list[str] = []
         self.last: Progress | None = None
         self.told = asyncio.Event()
         """Set at every progress; whoever waits for one clears it."""
 
-    def described(self, described: Described, run: Run, recorded: int) -> None:  # noqa: ARG002  the Protocol's
+    def described(self, described: Sequence[Described], run: Run, recorded: int) -> None:  # noqa: ARG002  the Protocol's
         """Remember the run."""
         self.runs.append(run)
 
     def outcomes(self, outcomes: Sequence[Outcome]) -> None:
         """Remember them."""
         self.frames.extend(outcomes)
+
+    def centred(self, answer: Answer) -> None:
+        """Remember it."""
+        self.answers.append(answer)
 
     def trouble(self, sentence: str) -> None:
         """Remember it."""

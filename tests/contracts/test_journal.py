@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from filewatcher.core.messages import FrameFailed, FrameResult, Recorded, Statistics
+from filewatcher.core.messages import Disagreement, FrameFailed, FrameResult, Recorded, Statistics
 from filewatcher.core.observations import MasterFile
 from filewatcher.core.run import Run
 from filewatcher.core.selection import Selection
@@ -54,6 +54,17 @@ def test_outcomes_survive(reopen: Callable[[], JournalPort]) -> None:
     failed = Recorded(FrameFailed(0, 3, "the bytes are torn", 3), "/data/m_1.h5:300+90")
     asyncio.run(reopen().add([result(5), failed, result(1)]))
     assert list(reopen().recorded()) == [result(1), failed, result(5)]
+
+
+def test_what_dials_said_survives(reopen: Callable[[], JournalPort]) -> None:
+    verdict = (Disagreement("n_spots_total", 5, 6), Disagreement("error", None, "too many strong pixels"))
+    said = [
+        Recorded(replace(one.outcome, verified=verified), one.place)
+        for one, verified in ((result(1), ()), (result(2), verdict), (result(3), None))
+    ]
+    failed = Recorded(FrameFailed(0, 4, "the bytes are torn", 3, verdict), "/data/m_1.h5:300+90")
+    asyncio.run(reopen().add([*said, failed]))
+    assert list(reopen().recorded()) == [*said, failed]
 
 
 def test_the_first_outcome_stays(reopen: Callable[[], JournalPort]) -> None:

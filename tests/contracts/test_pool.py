@@ -17,6 +17,7 @@ from filewatcher.edges.cluster import Office
 from filewatcher.edges.dask_pool import DaskPool
 from filewatcher.testing.clusters import local_cluster, slurm_profile
 from filewatcher.testing.fakes import InlinePool
+from spotfinding.engines import resolve
 from spotfinding.parameters import Parameters
 
 if TYPE_CHECKING:
@@ -148,6 +149,30 @@ def test_what_was_only_waiting_at_a_worker_that_died_is_not_blamed(frames: dict[
                 back += await pool.ended()
             blamed = [b.batch.frames[0].frame for b in back if isinstance(b, BatchLost) and not b.blameless]
             assert blamed == [HANGS]
+        finally:
+            await pool.close()
+
+    asyncio.run(story())
+
+
+def test_dials_is_asked_for_every_nth_frame_failed_ones_too(frames: dict[int, FrameReady]) -> None:
+    async def story() -> None:
+        pool = make_pool("local")
+        try:
+            await pool.start()
+            resolved = resolve("native", Parameters(max_strong_pixel_fraction=0.001)).parameters.as_json()
+            await pool.arm(Job("a-run", DETECTOR, resolved, "native", verify=2))
+            pool.submit("a-run", batch(frames[0], frames[1], frames[2], frames[TORN], frames[FLOODED]))
+            ended = await next_of(pool)
+            assert isinstance(ended, BatchEnded)
+            zero, one, two, torn, flooded = ended.outcomes
+            assert isinstance(zero, FrameResult)
+            assert isinstance(one, FrameResult)
+            assert isinstance(two, FrameResult)
+            assert (zero.engine, zero.verified, one.verified, two.verified) == ("native", (), None, ())
+            assert isinstance(torn, Unreadable)
+            assert isinstance(flooded, FrameFailed)
+            assert flooded.verified == ()
         finally:
             await pool.close()
 

@@ -43,7 +43,12 @@ class Ran:
     def by_frame(self) -> list[dict[str, Any]]:
         """The lines of the frames, sorted, without what may differ between two runs of the same."""
         kept = [{k: v for k, v in line.items() if k != "attempts"} for line in self.frames]
-        return sorted(kept, key=lambda line: line["frame"])
+        return sorted(kept, key=lambda line: (line["scan"], line["frame"]))
+
+    @property
+    def summaries(self) -> list[dict[str, Any]]:
+        """One per scan."""
+        return [line for line in self.lines if line["type"] == "summary"]
 
 
 @dataclass

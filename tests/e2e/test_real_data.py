@@ -29,10 +29,10 @@ def reference(test_data: Path, line: str, setting: str) -> dict[str, list[int]]:
     return found
 
 
-def test_the_thaumatin_line_has_the_numbers_of_dials(shell: Shell, test_data: Path) -> None:
-    ran = shell.run(
-        "reprocess", test_data / "i24_thaumatin_grid" / "thau_3_2.nxs", "--json", "--engine", "dials", "d_max=40"
-    )
+@pytest.mark.parametrize("engine", ["dials", "native"])
+def test_the_thaumatin_line_has_the_numbers_of_dials(shell: Shell, test_data: Path, engine: str) -> None:
+    master = test_data / "i24_thaumatin_grid" / "thau_3_2.nxs"
+    ran = shell.run("reprocess", master, "--json", "--engine", engine, "d_max=40")
     assert ran.code == 0, ran.stderr
     assert ran.counts() == (19, 19, 0, 0)
     entries = json.loads((test_data / "reference_pia.json").read_text())
@@ -44,7 +44,7 @@ def test_the_thaumatin_line_has_the_numbers_of_dials(shell: Shell, test_data: Pa
     assert len(expected) == len(lines) == 19
     for line, wanted in zip(lines, expected, strict=True):
         assert {name: round(line[name], 4) for name in NINE} == {name: wanted[name] for name in NINE}
-        assert line["engine"] == "dials"
+        assert line["engine"] == engine
     strong = reference(test_data, "i24_thaumatin_grid", "default")["strong_pixels_per_image"]
     assert [line["n_strong_pixels"] for line in lines] == strong
 
@@ -59,6 +59,7 @@ def test_the_thaumatin_line_has_the_numbers_of_dials(shell: Shell, test_data: Pa
 def test_the_dispersion_setting_finds_the_spots_of_dials(shell: Shell, test_data: Path) -> None:
     master = test_data / "i24_thaumatin_grid" / "thau_3_2.nxs"
     ran = shell.run("reprocess", master, "--json", "threshold_algorithm=dispersion", "d_max=none")
+    assert {line["engine"] for line in ran.frames} == {"native"}
     wanted = reference(test_data, "i24_thaumatin_grid", "dispersion")
     assert [line["n_spots_total"] for line in ran.by_frame()] == wanted["spots_per_image"]
     assert [line["n_strong_pixels"] for line in ran.by_frame()] == wanted["strong_pixels_per_image"]

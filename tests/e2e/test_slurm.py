@@ -100,7 +100,8 @@ class Night:
         self.shell.running.remove(self.watching)
         assert self.shell.finish(self.simulator).code == 0
         assert code == 0, err
-        *frames, summary = map(json.loads, out)
+        *lines, summary = map(json.loads, out)
+        frames = [line for line in lines if line["type"] == "frame"]
         assert [summary[key] for key in ("expected", "done", "failed", "missing")] == [FRAMES, FRAMES, 0, 0], err
         assert sorted(line["frame"] for line in frames) == list(range(FRAMES))
         assert self.slurm.jobs() == []

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import asdict, astuple
-from typing import TYPE_CHECKING
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -25,7 +25,8 @@ from filewatcher.testing.detector import Simulation, run
 from filewatcher.testing.fakes import InlinePool
 from spotfinding.analysis import Analysis
 from spotfinding.chunks import Chunk, Layout
-from spotfinding.parameters import Parameters, resolve_parameters
+from spotfinding.engines import resolve
+from spotfinding.parameters import Parameters
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,13 +47,16 @@ def test_a_frame_reaches_its_cell(tmp_path: Path, workers: str) -> None:
 def pool_of(workers: str, detector: Detector) -> Pool:
     """The same analysis in this process, in one on this machine, and in a job of Slurm."""
     if workers == "inline":
-        analysis = Analysis(spotfinding.detector.Detector(**asdict(detector)), Parameters(), "dials")
+        analysis = Analysis(
+            spotfinding.detector.Detector(**asdict(detector)), resolve("dials", Parameters()).parameters, "dials"
+        )
 
         def analyse(frame: FrameReady, attempts: int) -> FrameResult:
             filters = tuple((f.id, f.options) for f in frame.layout.filters)
             layout = Layout(frame.layout.shape, frame.layout.dtype, filters)
-            record = analysis(Chunk(frame.path, frame.offset, frame.size, frame.filter_mask), layout)
-            return FrameResult(frame.scan, frame.frame, Statistics(*astuple(record)), "dials", attempts)
+            chunk = Chunk(frame.path, frame.offset, frame.size, frame.filter_mask)
+            numbers: tuple[Any, ...] = analysis(chunk, layout).numbers()
+            return FrameResult(frame.scan, frame.frame, Statistics(*numbers), "dials", attempts)
 
         return InlinePool(analyse)
     cluster = local_cluster(1) if workers == "local" else Office(slurm_profile(), print)
@@ -84,7 +88,7 @@ async def story(master: Path, workers: str) -> None:
     pool = pool_of(workers, detector.detector)
     try:
         await pool.start()
-        parameters = resolve_parameters(Parameters(), "dials").as_json()
+        parameters = resolve("dials", Parameters()).parameters.as_json()
         await pool.arm(Job("story", detector.detector, parameters, "dials"))
         for batch in batcher.next(pool.places, time.monotonic()):
             pool.submit("story", batch)

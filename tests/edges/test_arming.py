@@ -30,7 +30,7 @@ async def arm(cluster: Cluster, *paths: str, **parameters: object) -> list[str]:
     pool = DaskPool(cluster, Limits(), 5.0, say=said.append)
     try:
         await pool.start()
-        await pool.arm(Job("a-run", DETECTOR, Parameters().as_json() | parameters, "dials", paths))
+        await pool.arm(Job("a-run", DETECTOR, Parameters().as_json() | parameters, "dials", paths=paths))
         assert pool.ready
     finally:
         await pool.close()

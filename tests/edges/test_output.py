@@ -17,8 +17,8 @@ from filewatcher.core.observations import MasterFile
 from filewatcher.core.report import ESTIMATED, ScanReport
 from filewatcher.edges.output import write_all
 from filewatcher.edges.output.h5 import NOT_SELECTED, write_results
+from filewatcher.edges.output.jsonfile import write_json
 from filewatcher.edges.output.replace import replacing
-from filewatcher.edges.output.summary import write_summary
 from filewatcher.errors import Broken
 
 if TYPE_CHECKING:
@@ -152,7 +152,10 @@ def test_folder_holds_what_belongs_to_the_scan(tmp_path: Path) -> None:
     write_all(folder, report_of(grid=None))
     assert names_in(folder) == ["results.h5", "spots.png", "summary.json"]
     write_all(folder, report_of())
-    assert names_in(folder) == ["heatmap.png", "results.h5", "summary.json"]
+    assert names_in(folder) == ["Dials5AResults.json", "cells.png", "heatmap.png", "results.h5", "summary.json"]
+    write_all(folder, report_of(grid=None))
+    assert names_in(folder) == ["results.h5", "spots.png", "summary.json"]
+    write_all(folder, report_of())
     summary = json.loads((folder / "summary.json").read_text())
     assert (summary["done"], summary["failed"], summary["missing"]) == (3, 1, 1)
     assert summary["times"] == {"first_result": None}
@@ -183,7 +186,7 @@ def test_empty_scan_is_written(tmp_path: Path) -> None:
 
 def test_old_file_stays_until_the_new_one_is_whole(tmp_path: Path) -> None:
     path = tmp_path / "summary.json"
-    write_summary(path, {"done": 1})
+    write_json(path, {"done": 1})
 
     def fail_half_way() -> None:
         with replacing(path) as temporary:
@@ -204,4 +207,4 @@ def test_place_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(Broken, match=r"gone/results\.h5 cannot be written: .*; free the place or choose another"):
         write_results(tmp_path / "gone" / "results.h5", report_of())
     with pytest.raises(Broken, match=r"gone/s\.json cannot be written: No such file"):
-        write_summary(tmp_path / "gone" / "s.json", {})
+        write_json(tmp_path / "gone" / "s.json", {})

@@ -15,7 +15,7 @@ from filewatcher.core.messages import METRICS, State
 from filewatcher.core.observations import MasterFile
 from filewatcher.core.report import ESTIMATED, ScanReport
 from filewatcher.edges.output import looks
-from filewatcher.edges.output.heatmap import draw_heatmap, write_heatmap
+from filewatcher.edges.output.heatmap import FIRST, draw_heatmap, write_heatmap
 from filewatcher.edges.output.spots import draw_spots, write_spots
 from filewatcher.errors import Refused
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
+
+    from filewatcher.core.grid import Corner, Orientation
 
 # Machado, Oliveira, Fernandes, IEEE TVCG 15 (2009) 1291: severity 1, on linear RGB
 VISION = {
@@ -124,6 +126,27 @@ def test_each_cell_has_its_look_at_its_place(tmp_path: Path, columns: int, rows:
         row, column = grid.cell(place)
         found = pixel(picture, axes, column - off, row - off)
         assert np.allclose(found, expected_colour(report, metric, place), atol=1), (place, found)
+
+
+@pytest.mark.parametrize("orientation", ["horizontal", "vertical"])
+@pytest.mark.parametrize("start", ["top-left", "top-right", "bottom-left", "bottom-right"])
+def test_the_first_image_is_marked_outside_its_corner_with_the_way_to_the_second(
+    tmp_path: Path, start: Corner, orientation: Orientation
+) -> None:
+    grid = Grid(5, 4, snaked=True, start=start, orientation=orientation)
+    report = report_of(20, grid)
+    write_heatmap(tmp_path / "heatmap.png", report)
+    axes = draw_heatmap(report, "n_spots_total").axes[0]
+    (mark,) = axes.lines
+    row, column = grid.cell(0)
+    down, along = np.subtract(grid.cell(1), (row, column))
+    assert mark.get_marker() == {(0, 1): ">", (0, -1): "<", (1, 0): "v", (-1, 0): "^"}[down, along]
+    # from the outer corner of the first cell outwards, seen in the written picture
+    outwards = (-1 if column == 0 else 1, 1 if row == 0 else -1)
+    corner = axes.transData.transform((column + 0.5 * outwards[0], row - 0.5 * outwards[1]))
+    across, up = corner + np.array(outwards) * FIRST / 72 * axes.figure.dpi
+    picture = imread(tmp_path / "heatmap.png")
+    assert picture[picture.shape[0] - 1 - int(up), int(across), :3].max() < 0.1
 
 
 @pytest.mark.parametrize("kind", ["blank", "missing", "waiting"])

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from filewatcher.edges.swmr.found import Found
+    from filewatcher.core.observations import StoredChunk
 
 ROWS = 3000
 LIVE = 12_000
@@ -54,9 +54,8 @@ def opened(path: Path, rows: int = ROWS, *, direct: bool = True) -> ImageFile:
     return file
 
 
-def table(found: Found) -> list[tuple[int, int, int, int]]:
-    columns = (found.rows.tolist(), found.offsets.tolist(), found.sizes.tolist(), found.masks.tolist())
-    return sorted(zip(*columns, strict=True))
+def table(found: list[StoredChunk]) -> list[StoredChunk]:
+    return sorted(found)
 
 
 def by_libhdf5(path: Path) -> list[tuple[int, int, int, int]]:
@@ -136,10 +135,9 @@ class Lying(ChunkIndex):
 
     row = 4
 
-    def find(self, wanted: Any, first: int = 0) -> Any:
-        found = super().find(wanted, first)
-        sizes = found.entries.sizes + (found.rows == self.row)
-        return found._replace(entries=found.entries._replace(sizes=sizes))
+    def find(self, wanted: Any, first: int, stop: int) -> Any:
+        found, doubtful = super().find(wanted, first, stop)
+        return [chunk._replace(size=chunk.size + (chunk.row == self.row)) for chunk in found], doubtful
 
 
 def test_libhdf5_wins_and_is_asked_from_then_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -177,7 +175,7 @@ def test_a_lie_about_the_first_frame_is_not_told(tmp_path: Path, monkeypatch: py
 class Breaking(ChunkIndex):
     """An index that stays half written."""
 
-    def find(self, _wanted: Any, _first: int = 0) -> Any:
+    def find(self, *_: Any) -> Any:
         raise Torn("no EADB of this index at 4711")
 
 

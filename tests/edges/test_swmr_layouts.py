@@ -40,12 +40,13 @@ class Frames:
             self.writers = item
         elif isinstance(item, OnDisk):
             assert self.frame_map is not None
-            which, frames = self.frame_map.frames_at(item.file, item.rows)
-            assert len(which) == len(item.rows)  # a row is reported when the map that was said knows its frame
             path = self.frame_map.files[item.file].path
-            for i, frame in zip(which.tolist(), frames.tolist(), strict=True):
-                assert frame not in self.found
-                self.found[frame] = pixels(path, int(item.offsets[i]), int(item.sizes[i]))
+            for row, offset, size, _ in item.chunks:
+                frames = self.frame_map.frames_of(item.file, row)
+                assert len(frames)  # a row is reported when the map that was said knows its frame
+                for frame in frames:
+                    assert frame not in self.found
+                    self.found[frame] = pixels(path, offset, size)
 
 
 async def watch(layout: Layout, *, wait: bool, until: int, arrive: list[tuple[Path, Path]] | None = None) -> Frames:

@@ -81,11 +81,11 @@ class Watch:
         elif isinstance(item, Writers):
             self.writers = item
         elif isinstance(item, OnDisk):
-            self.rows.setdefault(item.file, []).extend(item.rows.tolist())
+            self.rows.setdefault(item.file, []).extend(chunk.row for chunk in item.chunks)
             data = Path(self.described[-1].frame_map.files[item.file].path).read_bytes()
-            for row, offset, size in zip(item.rows, item.offsets, item.sizes, strict=True):
+            for row, offset, size, _ in item.chunks:
                 values = np.frombuffer(data[offset : offset + size], "<u2")
-                self.pixels[item.file, int(row)] = set(values.tolist())
+                self.pixels[item.file, row] = set(values.tolist())
 
     async def whole_scan(self) -> None:
         """Wait for a full scan that starts after now (of two in a row the second one does)."""

@@ -33,9 +33,9 @@ def test_a_step_over_many_files_says_that_it_is_alive(tmp_path: Path) -> None:
 
 def test_a_row_asked_for_again_before_the_master_was_read_is_not_forgotten(tmp_path: Path) -> None:
     request = Request(str(direct(tmp_path).master), wait=False)
-    rows = next(item for item in all_news(MasterReader(request)) if isinstance(item, OnDisk)).rows
+    chunks = next(item for item in all_news(MasterReader(request)) if isinstance(item, OnDisk)).chunks
     seen = {file: np.ones(1000, bool) for file in range(10)}
     reader = MasterReader(request, seen)
-    reader.forget(0, int(rows[0]))
+    reader.forget(0, chunks[0].row)
     found = [item for item in all_news(reader) if isinstance(item, OnDisk)]
-    assert [(item.file, item.rows.tolist()) for item in found] == [(0, [int(rows[0])])]
+    assert [(item.file, [chunk.row for chunk in item.chunks]) for item in found] == [(0, [chunks[0].row])]

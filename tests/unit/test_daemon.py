@@ -10,8 +10,11 @@ import numpy as np
 import pytest
 
 from filewatcher.core.batching import Unreadable
+from filewatcher.core.collection import Collection
 from filewatcher.core.detector import Detector
 from filewatcher.core.framemap import DataFile, FrameMap
+from filewatcher.core.grid import Grid
+from filewatcher.core.gridinfo import GridInfo
 from filewatcher.core.messages import (
     ChunkLayout,
     Filter,
@@ -29,6 +32,7 @@ from filewatcher.core.observations import (
     MasterBlocked,
     MasterFile,
     OnDisk,
+    StoredChunk,
     Superseded,
     Writer,
     Writers,
@@ -38,6 +42,7 @@ from filewatcher.core.scanwatch import ScanWatch, TimeOuts
 from filewatcher.core.selection import Selection
 from filewatcher.daemon import CollectionLoop
 from filewatcher.errors import Broken, Unreachable
+from filewatcher.ports import Opened
 from filewatcher.testing.fakes import InlinePool, MemoryJournal, Recording, ScriptedObserver
 
 if TYPE_CHECKING:
@@ -48,7 +53,7 @@ if TYPE_CHECKING:
 LAYOUT = ChunkLayout((4, 5), "<u2", ())
 DETECTOR = Detector((4, 5), (0.075, 0.075), (1, 0, 0), (0, -1, 0), (0, 0, -200), 1.0)
 MASTER = MasterFile("/data/m.nxs", 1, 2, 3, 4)
-ORDER = Order("/data/m.nxs", Selection(), {"d_max": 40.0}, "dials")
+ORDER = Order(("/data/m.nxs",), Selection(), {"d_max": 40.0}, "dials")
 
 
 def described(frames: int) -> Described:
@@ -57,8 +62,7 @@ def described(frames: int) -> Described:
 
 
 def on_disk(rows: Sequence[int], layout: ChunkLayout = LAYOUT) -> OnDisk:
-    index = np.array(rows, dtype=np.int64)
-    return OnDisk(0, index, 100 * index, np.full(len(rows), 90), np.zeros(len(rows), np.uint32), layout)
+    return OnDisk(0, [StoredChunk(row, 100 * row, 90, 0) for row in rows], layout)
 
 
 def found(frame: FrameReady, attempts: int) -> FrameResult:
@@ -78,6 +82,7 @@ class Case:
         observer: ScriptedObserver | None = None,
         frames: int | None = None,
         pool: InlinePool | None = None,
+        grid: Grid | None = None,
     ) -> None:
         ticks = itertools.count()
         self.observer = observer or ScriptedObserver()
@@ -87,10 +92,10 @@ class Case:
         self.watch = ScanWatch(timeouts=timeouts, frames=frames)
         self.loop = CollectionLoop(
             ORDER,
-            self.watch,
+            Collection([self.watch]),
             self.observer,
             self.pool,
-            lambda _run, _described: self.journal,
+            lambda _run, _described: Opened(self.journal, (None if grid is None else GridInfo(grid),)),
             self.listener,
             clock=lambda: seconds_per_look * next(ticks),
         )
@@ -110,14 +115,32 @@ def test_every_frame_reaches_the_journal_and_the_listener() -> None:
         case.observer.say(on_disk([2, 0]))
         case.observer.say(on_disk([1, 2]))
         finished = await case.run()
-        assert finished.results.states.tolist() == [State.DONE] * 3
-        assert finished.results.values["n_spots_total"].tolist() == [0, 1, 2]
+        assert finished.scans[0].results.states.tolist() == [State.DONE] * 3
+        assert finished.scans[0].results.values["n_spots_total"].tolist() == [0, 1, 2]
         assert sorted(o.frame for o in case.listener.frames) == [0, 1, 2]
         assert [one.outcome.frame for one in case.journal.recorded()] == [0, 1, 2]
         assert case.journal.is_complete
         assert case.journal.closed
         assert case.listener.last is not None
         assert case.listener.last.behind == 0
+
+    asyncio.run(story())
+
+
+def test_where_the_crystal_is_is_told_while_frames_come_and_at_once_in_the_end() -> None:
+    async def story() -> None:
+        case = Case(grid=Grid(3, 1, snaked=False))
+        case.observer.say(described(3), DetectorRead(DETECTOR), on_disk([2]))
+        running = asyncio.create_task(case.loop.run())
+        while not case.listener.answers:
+            case.listener.told.clear()
+            await case.listener.told.wait()
+        case.observer.say(on_disk([0, 1]))
+        finished = await running
+        assert not case.listener.answers[0].final
+        assert [answer.final for answer in case.listener.answers[-1:]] == [True]
+        assert finished.answers == (case.listener.answers[-1],)
+        assert finished.answers[0].version == 3
 
     asyncio.run(story())
 
@@ -133,7 +156,7 @@ def test_frames_wait_for_the_detector() -> None:
         assert case.pool.batches == []
         case.observer.say(DetectorRead(DETECTOR, ("the mask never came",)))
         finished = await running
-        assert finished.results.states.tolist() == [State.DONE]
+        assert finished.scans[0].results.states.tolist() == [State.DONE]
         assert finished.warnings == ("the mask never came",)
 
     asyncio.run(story())
@@ -151,7 +174,7 @@ def test_what_is_on_record_is_told_first_and_not_analysed_again() -> None:
         case.observer.say(described(3), DetectorRead(DETECTOR), on_disk([0, 1, 2]))
         finished = await case.run()
         assert case.listener.frames[0] is old.outcome
-        assert finished.results.values["n_spots_total"].tolist() == [0, 77, 2]
+        assert finished.scans[0].results.values["n_spots_total"].tolist() == [0, 77, 2]
         assert sorted(f.frame for b in case.pool.batches for f in b.frames) == [0, 2]
 
     asyncio.run(story())
@@ -162,7 +185,7 @@ def test_what_is_on_record_of_other_bytes_is_not_believed() -> None:
         case = Case(journal=MemoryJournal(on_record(1, 77, size=91)))
         case.observer.say(described(3), DetectorRead(DETECTOR), on_disk([0, 1, 2]))
         finished = await case.run()
-        assert finished.results.values["n_spots_total"].tolist() == [0, 1, 2]
+        assert finished.scans[0].results.values["n_spots_total"].tolist() == [0, 1, 2]
         assert {one.outcome.frame: one.place for one in case.journal.recorded()}[1] == "/data/m_1.h5:100+90"
 
     asyncio.run(story())
@@ -173,7 +196,7 @@ def test_what_was_analysed_and_taken_away_since_stays_done() -> None:
         case = Case(journal=MemoryJournal(on_record(1, 77)), timeouts=TimeOuts(first=2), seconds_per_look=0.5)
         case.observer.say(described(3))
         finished = await case.run()
-        assert finished.results.states.tolist() == [State.MISSING, State.DONE, State.MISSING]
+        assert finished.scans[0].results.states.tolist() == [State.MISSING, State.DONE, State.MISSING]
         assert [one.outcome.frame for one in case.journal.recorded()] == [1]
 
     asyncio.run(story())
@@ -200,9 +223,9 @@ def test_a_frame_that_kills_its_worker_fails_alone() -> None:
         case = Case(lambda frame, attempts: None if frame.frame == 1 else found(frame, attempts))
         case.observer.say(described(4), DetectorRead(DETECTOR), on_disk([0, 1, 2, 3]))
         finished = await case.run()
-        assert finished.results.states.tolist() == [State.DONE, State.FAILED, State.DONE, State.DONE]
-        assert finished.results.errors == {1: "its worker died"}
-        assert finished.results.attempts[1] == 3
+        assert finished.scans[0].results.states.tolist() == [State.DONE, State.FAILED, State.DONE, State.DONE]
+        assert finished.scans[0].results.errors == {1: "its worker died"}
+        assert finished.scans[0].results.attempts[1] == 3
 
     asyncio.run(story())
 
@@ -215,8 +238,8 @@ def test_a_frame_that_fails_does_not_take_others_along() -> None:
         case = Case(analyse)
         case.observer.say(described(4), DetectorRead(DETECTOR), on_disk([0, 1, 2, 3]))
         finished = await case.run()
-        assert finished.results.errors == {2: "too many strong pixels"}
-        assert finished.results.states.tolist().count(State.DONE) == 3
+        assert finished.scans[0].results.errors == {2: "too many strong pixels"}
+        assert finished.scans[0].results.states.tolist().count(State.DONE) == 3
 
     asyncio.run(story())
 
@@ -231,9 +254,9 @@ def test_bytes_that_cannot_be_read_are_looked_up_again_and_fail_only_after_all_a
         case.observer.on_look_again = lambda _file, row: case.observer.say(on_disk([row]))
         case.observer.say(described(3), DetectorRead(DETECTOR), on_disk([0, 1, 2]))
         finished = await case.run()
-        assert finished.results.states.tolist() == [State.FAILED, State.DONE, State.DONE]
-        assert finished.results.errors == {0: "its bytes in m_1.h5 are not whole: short"}
-        assert finished.results.attempts.tolist() == [3, 2, 1]
+        assert finished.scans[0].results.states.tolist() == [State.FAILED, State.DONE, State.DONE]
+        assert finished.scans[0].results.errors == {0: "its bytes in m_1.h5 are not whole: short"}
+        assert finished.scans[0].results.attempts.tolist() == [3, 2, 1]
         assert sorted(case.observer.looked_again) == [(0, 0), (0, 0), (0, 1)]
 
     asyncio.run(story())
@@ -244,10 +267,10 @@ def test_frames_that_never_come_are_missing_and_not_on_record() -> None:
         case = Case(timeouts=TimeOuts(first=5, progress=5), seconds_per_look=0.5)
         case.observer.say(described(3), DetectorRead(DETECTOR), on_disk([1]))
         finished = await case.run()
-        assert finished.results.states.tolist() == [State.MISSING, State.DONE, State.MISSING]
+        assert finished.scans[0].results.states.tolist() == [State.MISSING, State.DONE, State.MISSING]
         assert {type(o) for o in case.listener.frames} == {FrameResult, FrameMissing}
         assert [one.outcome.frame for one in case.journal.recorded()] == [1]
-        assert finished.ended.expected == 3
+        assert finished.scans[0].ended.expected == 3
 
     asyncio.run(story())
 
@@ -257,7 +280,7 @@ def test_an_aborted_run_without_a_detector_ends() -> None:
         case = Case(seconds_per_look=0.5)
         case.observer.say(described(2), Writers((Writer.CLOSED,), was_writing=True))
         finished = await case.run()
-        assert finished.results.states.tolist() == [State.MISSING] * 2
+        assert finished.scans[0].results.states.tolist() == [State.MISSING] * 2
         assert finished.detector is None
 
     asyncio.run(story())
@@ -313,7 +336,7 @@ def test_frames_of_a_superseded_collection_are_not_read_any_more() -> None:
             Superseded("m_1.h5 was replaced"), on_disk([1])
         )
         finished = await case.run()
-        assert finished.results.states.tolist() == [State.DONE, *[State.MISSING] * 3]
+        assert finished.scans[0].results.states.tolist() == [State.DONE, *[State.MISSING] * 3]
         reasons = {o.reason for o in case.listener.frames if isinstance(o, FrameMissing)}
         assert len(reasons) == 1
         assert reasons.pop().startswith("m_1.h5 was replaced: frames of two collections are not mixed")

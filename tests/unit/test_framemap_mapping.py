@@ -83,9 +83,7 @@ def test_rows_lead_back_to_their_frames(case: tuple[list[Entry], list[tuple[str,
     found = place(entries, (len(answer), *IMAGE), where="vds")
     back: dict[int, tuple[str, int]] = {}
     for number, source in enumerate(found.files):
-        every = np.arange(100)
-        which, frames = found.frames_at(number, every)
-        back |= {int(f): (source.path, int(every[w])) for w, f in zip(which, frames, strict=True)}
+        back |= {frame: (source.path, row) for row in range(100) for frame in found.frames_of(number, row)}
     assert [back[i] for i in range(len(answer))] == answer
 
 

@@ -8,13 +8,17 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from filewatcher.edges.swmr.found import Found
+from filewatcher.core.observations import StoredChunk
 from filewatcher.edges.swmr.frontier import OVERTAKEN, WIDEST, Frontier
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from collections.abc import Iterable
 
 WIDTH = 8
+
+
+def chunks(rows: Iterable[int]) -> list[StoredChunk]:
+    return [StoredChunk(row, 1, 1, 0) for row in rows]
 
 
 class Disk:
@@ -24,15 +28,15 @@ class Disk:
         self.rows = rows
         self.asked = 0
 
-    def ask(self, first: int, missing: NDArray[np.bool_]) -> Found:
-        rows = np.flatnonzero(missing) + first
-        self.asked += len(rows)
-        return Found.of([(row, 1, 1, 0) for row in rows.tolist() if row in self.rows])
-
     def look(self, frontier: Frontier, rows: int = 1 << 40) -> list[int]:
-        found = frontier.near(self.ask, rows, WIDTH).rows
+        def ask(first: int, stop: int) -> list[StoredChunk]:
+            missing = [row for row in range(first, stop) if frontier.missing[row]]
+            self.asked += len(missing)
+            return chunks(row for row in missing if row in self.rows)
+
+        found = frontier.near(ask, rows, WIDTH)
         frontier.mark(found)
-        return [int(row) for row in found]
+        return [chunk.row for chunk in found]
 
 
 @given(
@@ -44,7 +48,7 @@ def test_it_counts_as_sets_do(wanted: list[bool], steps: list[tuple[str, int]]) 
     seen: set[int] = set()
     for step, row in steps:
         if step == "mark" and row < len(wanted):
-            frontier.mark(np.array([row]))
+            frontier.mark(chunks([row]))
             seen.add(row)
         elif step == "forget":
             frontier.forget(row)
@@ -56,7 +60,7 @@ def test_it_counts_as_sets_do(wanted: list[bool], steps: list[tuple[str, int]]) 
             wanted = [*wanted, True]
             frontier.want(np.array(wanted, bool))
     missing = {row for row, w in enumerate(wanted) if w} - seen
-    assert set(np.flatnonzero(frontier.missing).tolist()) == missing
+    assert {row for row, yes in enumerate(frontier.missing) if yes} == missing
     assert frontier.left == len(missing)
     if missing:
         assert Disk({min(missing)}).look(frontier) == [min(missing)]
@@ -78,7 +82,7 @@ def test_frames_in_order_are_found_at_once_however_many() -> None:
 def test_a_gap_holds_up_nobody_and_is_not_forgotten() -> None:
     frontier = Frontier(np.ones(1000, bool))
     disk = Disk(set(range(500)) - {3})
-    frontier.mark(np.array(sorted(disk.rows)))
+    frontier.mark(chunks(sorted(disk.rows)))
     disk.rows |= {500, 501}
     assert disk.look(frontier) == [500, 501]
     disk.rows.add(3)
@@ -88,7 +92,7 @@ def test_a_gap_holds_up_nobody_and_is_not_forgotten() -> None:
 def test_frames_that_were_overtaken_are_found_behind_a_lasting_gap() -> None:
     frontier = Frontier(np.ones(1000, bool))
     disk = Disk(set(range(100, 500)) - {499 - OVERTAKEN + 2})
-    frontier.mark(np.array(sorted(disk.rows)))
+    frontier.mark(chunks(sorted(disk.rows)))
     disk.rows |= {499 - OVERTAKEN + 2}
     assert disk.look(frontier) == [499 - OVERTAKEN + 2]
 

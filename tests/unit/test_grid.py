@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, get_args
 
 import numpy as np
@@ -136,6 +137,30 @@ def test_check_names_both_numbers_and_the_file() -> None:
     grid.check(240)
     with pytest.raises(Refused, match=r"grid 30x8 has 240 cells, but a\.nxs has 239 frames"):
         grid.check(239, "a.nxs")
+
+
+@given(grids, st.integers(1, 6))
+def test_a_frame_for_several_cells_lies_over_them(grid: Grid, together: int) -> None:
+    """Frame k of the coarser scan is where frames k N to k N + N - 1 of the finer one are."""
+    line = grid.columns if grid.orientation == "horizontal" else grid.rows
+    placed = replace(grid, step=(0.02, -0.01), origin=(1.0, 2.0))
+    if line % together:
+        with pytest.raises(Refused, match=f"{together} cells per frame do not divide its lines of {line} cells"):
+            placed.coarser(together)
+        return
+    coarse = placed.coarser(together)
+    assert len(coarse) * together == len(grid)
+    (fine_x, fine_y), (coarse_x, coarse_y) = placed.axes(), coarse.axes()
+    rows, columns = placed.cells(np.arange(len(grid)))
+    coarse_rows, coarse_columns = coarse.cells(np.arange(len(coarse)))
+    x, y = fine_x[columns].reshape(-1, together).mean(axis=1), fine_y[rows].reshape(-1, together).mean(axis=1)
+    np.testing.assert_allclose(coarse_x[coarse_columns], x)
+    np.testing.assert_allclose(coarse_y[coarse_rows], y)
+
+
+def test_a_longer_scan_is_told_how_to_leave_the_rest_out() -> None:
+    with pytest.raises(Refused, match=r"has 250 frames: give .*, or --images 1-240 if the rest is not on the grid"):
+        Grid(30, 8, snaked=True).check(250)
 
 
 @given(grids)

@@ -88,3 +88,21 @@ def test_words_without_a_shape_are_refused() -> None:
 def test_a_grid_of_another_size_names_both_numbers() -> None:
     with pytest.raises(Refused, match=r"grid 5x3 has 15 cells, but /data/m\.nxs has 12 frames"):
         choose_grid(wishes(grid="5x3", snaked=True), master(12))
+
+
+def test_a_scan_longer_than_its_grid_needs_the_images_that_are_on_it() -> None:
+    there = moved(Grid(4, 3, snaked=True))
+    longer = Positions(np.append(there.x, [0.5, 0.6]), np.append(there.y, [0.9, 0.9]))
+    with pytest.raises(Refused, match=r"grid 4x3 has 12 cells, but .* has 14 frames: .* --images 1-12"):
+        choose_grid(wishes(grid="4x3", snaked=True), master(14, longer))
+    with pytest.raises(Refused, match="has 14 frames"):
+        choose_grid(wishes(grid="4x3", snaked=True, images="1-13"), master(14, longer))
+    grid, warnings = choose_grid(wishes(grid="4x3", snaked=True, images="1-12"), master(14, longer))
+    assert (grid, warnings) == (Grid(4, 3, snaked=True, step=(0.02, 0.01), origin=(-0.1, 0.3)), ())
+
+
+def test_one_frame_for_several_cells() -> None:
+    grid, _ = choose_grid(wishes(grid="12x3/3", snaked=True), master(12))
+    assert grid == Grid(4, 3, snaked=True)
+    with pytest.raises(Refused, match="grid 12x3: 5 cells per frame do not divide its lines of 12 cells"):
+        choose_grid(wishes(grid="12x3/5", snaked=True), master(12))

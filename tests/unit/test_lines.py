@@ -87,7 +87,7 @@ def test_summary_counts_what_the_states_say() -> None:
     line = summary_line(report_of([1, 1, 2, 3, 3, 0], grid))
     assert list(line) == [
         "type", "scan", "collection", "master", "expected", "done", "failed", "missing",
-        "grid", "centring", "engine", "parameters", "versions", "times",
+        "grid", "centring", "engine", "engine_reason", "verification", "parameters", "versions", "times",
     ]  # fmt: skip
     assert (line["expected"], line["done"], line["failed"], line["missing"]) == (6, 2, 1, 2)
     assert line["grid"] == {

@@ -9,7 +9,16 @@ from hypothesis import strategies as st
 
 from filewatcher.core.framemap import DataFile, FrameMap
 from filewatcher.core.messages import ChunkLayout, Event, FrameMissing, FrameReady, ScanEnded
-from filewatcher.core.observations import Described, MasterBlocked, MasterFile, OnDisk, Superseded, Writer, Writers
+from filewatcher.core.observations import (
+    Described,
+    MasterBlocked,
+    MasterFile,
+    OnDisk,
+    StoredChunk,
+    Superseded,
+    Writer,
+    Writers,
+)
 from filewatcher.core.scanwatch import SUPERSEDED, ScanWatch, TimeOuts
 from filewatcher.core.selection import Selection
 from filewatcher.errors import Refused
@@ -29,8 +38,7 @@ def described(frames: int, per_file: int = 10, *, exposure: float | None = None,
 
 
 def on_disk(file: int, rows: Sequence[int]) -> OnDisk:
-    index = np.array(rows, dtype=np.int64)
-    return OnDisk(file, index, 1000 + 100 * index, np.full(len(rows), 90), np.zeros(len(rows), np.uint32), LAYOUT)
+    return OnDisk(file, [StoredChunk(row, 1000 + 100 * row, 90, 0) for row in rows], LAYOUT)
 
 
 def writers(*states: Writer, was_writing: bool = True, full_scan: bool = True) -> Writers:

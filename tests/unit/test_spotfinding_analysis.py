@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import pickle
-import subprocess
-import sys
 import zlib
 from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any
@@ -17,11 +14,11 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from filewatcher.core import detector, messages
-from spotfinding.analysis import Analysis, Record, engine_version, resolve_engine
+from spotfinding.analysis import Analysis, Record
 from spotfinding.chunks import Chunk, Layout
 from spotfinding.detector import Detector
 from spotfinding.errors import AnalysisError, NotReadable
-from spotfinding.parameters import ParameterError, Parameters
+from spotfinding.parameters import Parameters
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -70,51 +67,13 @@ def test_a_mask_of_another_shape_is_refused() -> None:
         detector.pixel_mask()
 
 
-@pytest.mark.parametrize("name", ["auto", "dials"])
-def test_the_engine_is_dials(name: str) -> None:
-    assert resolve_engine(name) == "dials"
-    assert engine_version("dials").startswith("DIALS 3.")
-    assert ", dxtbx 3." in engine_version("dials")
-
-
-@pytest.mark.parametrize(
-    ("name", "says"),
-    [
-        ("native", "this version has no native engine; use --engine dials"),
-        ("xds", "unknown engine xds: there are auto and dials"),
-    ],
-)
-def test_other_engines_are_refused(name: str, says: str) -> None:
-    with pytest.raises(ParameterError) as caught:
-        Analysis(DETECTOR, Parameters(), name)
-    assert str(caught.value) == says
-
-
-def test_without_dials_it_says_where_to_get_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setitem(sys.modules, "dials", None)
-    monkeypatch.setitem(sys.modules, "dials.command_line.find_spots", None)
-    with pytest.raises(ParameterError, match=r"install Debian's package python3-dials, DIALS from conda-forge, or"):
-        resolve_engine("auto")
-    with pytest.raises(ParameterError, match=r"reading \.phil files needs DIALS, which is not installed; use key=val"):
-        Parameters.parse([str(tmp_path / "my.phil")])
-
-
-def test_with_a_broken_dials_it_says_what_is_broken() -> None:
-    """libtbx reads where its build is when it is imported: in another process, as this one has it already."""
-    code = "from spotfinding.analysis import resolve_engine; resolve_engine('auto')"
-    environment = dict(os.environ, LIBTBX_BUILD="/no/build")
-    run = subprocess.run([sys.executable, "-c", code], check=False, env=environment, capture_output=True, text=True)
-    assert "ParameterError: the engine dials needs DIALS, which is installed here but cannot be imported" in run.stderr
-    assert "/no/build" in run.stderr.splitlines()[-1]
-
-
-@pytest.fixture(scope="module")
-def analysis() -> Analysis:
-    return Analysis(DETECTOR, Parameters(), "auto")
+@pytest.fixture(scope="module", params=["native", "dials"])
+def analysis(request: pytest.FixtureRequest) -> Analysis:
+    return Analysis(DETECTOR, Parameters(), request.param)
 
 
 def test_everything_is_resolved(analysis: Analysis) -> None:
-    assert analysis.engine_name == "dials"
+    assert Analysis(DETECTOR, Parameters(), "auto").engine_name == "native"
     assert None not in (analysis.parameters.masked_pixels_erode, analysis.parameters.trusted_range)
 
 
@@ -127,6 +86,10 @@ def test_a_frame_is_analysed(analysis: Analysis, tmp_path: Path) -> None:
     record = analysis(Chunk(str(path), 0, image.nbytes), Layout(SHAPE, "<u2"))
     assert (record.n_spots_total, record.n_strong_pixels) == (1, 9)
     assert record.total_intensity == image[20:23, 30:33].sum()
+    measured = analysis.spots(Chunk(str(path), 0, image.nbytes), Layout(SHAPE, "<u2"))
+    assert measured.spots.bounding_box.tolist() == [[30, 33, 20, 23]]
+    assert (measured.spots.n_pixels.tolist(), measured.spots.intensity.tolist()) == ([9], [record.total_intensity])
+    assert 0 < measured.d[0] < 40
     assert pickle.loads(pickle.dumps(record)) == record
 
 

@@ -11,8 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spotfinding.dials_rules import DialsRules, installed_rules
-from spotfinding.parameters import DIALS_NAMES, RULES, ParameterError, Parameters, resolve_parameters
+from spotfinding.parameters import DIALS_NAMES, RULES, ParameterError, Parameters
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,7 +33,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "max_strong_pixel_fraction": st.floats(0, 1),
     "parallax_correction": st.booleans(),
     "filter_ice": st.booleans(),
-    "ice_rings_width": st.floats(0, 1),
+    "ice_rings_width": st.floats(1e-6, 1),
     "masked_pixels_erode": st.none() | st.booleans(),
     "trusted_range": st.none() | st.sampled_from(["exclusive", "inclusive"]),
 }
@@ -111,6 +110,7 @@ def test_auto_is_what_dials_makes_of_it_for_pixel_arrays() -> None:
          "unknown parameter spotfinder.filter.min_spot_sise: did you mean min_spot_size?"),
         (["d_min"], "'d_min' is neither key=value nor the path of a .phil file"),
         (["d_min=two"], "d_min=two: allowed is a number above 0, or none"),
+        (["ice_rings_width=0"], "ice_rings_width=0: allowed is a number above 0"),
         (["d_min=-1"], "d_min=-1: allowed is a number above 0, or none"),
         (["d_min=nan"], "d_min=nan: allowed is a number above 0, or none"),
         (["sigma_strong=none"], "sigma_strong=none: allowed is a number from 0 up"),
@@ -211,35 +211,6 @@ def test_a_phil_file_that_dials_does_not_understand_is_refused(tmp_path: Path, t
 def test_a_phil_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ParameterError, match=r"none\.phil cannot be read: .*No such file"):
         Parameters.parse([str(tmp_path / "none.phil")])
-
-
-def test_the_rules_of_the_installed_dials_are_filled_in() -> None:
-    resolved = resolve_parameters(Parameters(), "dials")
-    rules = installed_rules()
-    assert (resolved.masked_pixels_erode, resolved.trusted_range) == (rules.masked_pixels_erode, rules.trusted_range)
-    assert resolve_parameters(resolved, "dials") == resolved
-
-
-def test_debians_dials_erodes_and_excludes() -> None:
-    rules = installed_rules()
-    if rules.version == "DIALS 3.12, dxtbx 3.11.2":
-        assert rules == DialsRules(rules.version, masked_pixels_erode=True, trusted_range="exclusive")
-    assert rules.version.startswith("DIALS ")
-
-
-def test_what_the_installed_dials_does_not_do_is_refused() -> None:
-    rules = installed_rules()
-    opposite = Parameters(masked_pixels_erode=not rules.masked_pixels_erode)
-    does, asked = str(rules.masked_pixels_erode).lower(), str(not rules.masked_pixels_erode).lower()
-    with pytest.raises(ParameterError) as caught:
-        resolve_parameters(opposite, "dials")
-    assert str(caught.value) == (
-        f"masked_pixels_erode={asked}: the installed {rules.version} does masked_pixels_erode={does}, and the engine "
-        "dials follows it; leave masked_pixels_erode out or use another DIALS"
-    )
-    other = {"exclusive": "inclusive", "inclusive": "exclusive"}[rules.trusted_range]
-    with pytest.raises(ParameterError, match=f"^trusted_range={other}: the installed DIALS"):
-        resolve_parameters(Parameters(trusted_range=other), "dials")
 
 
 def test_a_phil_file_may_use_our_names_too(tmp_path: Path) -> None:

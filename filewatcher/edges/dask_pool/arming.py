@@ -13,7 +13,7 @@ from distributed.scheduler import KilledWorker
 
 from filewatcher.edges.dask_pool import worker
 from filewatcher.errors import Broken, FilewatcherError, Unreachable
-from spotfinding.analysis import engine_version
+from spotfinding.engines import engine_version
 from spotfinding.errors import AnalysisError
 from spotfinding.parameters import ParameterError
 
@@ -103,7 +103,7 @@ class Armoury:
 
     async def _refusal(self, address: str) -> str | None:
         for job, versions in list(self._jobs.values()):
-            what = (job.name, asdict(job.detector), dict(job.parameters), job.engine, self._analysis)
+            what = (job.name, asdict(job.detector), dict(job.parameters), job.engine, self._analysis, job.verify > 0)
             reason: str | None = await self._run(address, worker.arm, *what, dict(versions), job.paths)
             if reason is not None:
                 return reason

@@ -21,7 +21,7 @@ from distributed.scheduler import KilledWorker
 from distributed.security import Security
 
 from filewatcher.core.batching import BatchEnded, BatchLost, Unreadable
-from filewatcher.core.messages import FrameFailed, FrameResult, Statistics
+from filewatcher.core.messages import Disagreement, FrameFailed, FrameResult, Statistics
 from filewatcher.core.placing import Placing
 from filewatcher.edges.dask_pool import worker
 from filewatcher.edges.dask_pool.arming import Armoury
@@ -76,6 +76,7 @@ class DaskPool:
         self._door: Door | None = None
         self._client: Client | None = None
         self._starting: asyncio.Task[None] | None = None
+        self._verify: dict[str, int] = {}
         self._sequence = itertools.count()
         self._workers: dict[str, str] = {}
         self._armed = False
@@ -153,6 +154,7 @@ class DaskPool:
         Raises `Broken` if the collection cannot be analysed, `Unreachable` if there is nobody to do it.
         """
         assert self._door is not None
+        self._verify[job.name] = job.verify
         await self._armoury.add(job)
         self._armed = True
         arming = {address: self._do(self._arm(address)) for address in list(self._workers)}
@@ -164,8 +166,11 @@ class DaskPool:
     def submit(self, job: str, batch: Batch) -> None:
         """Hand out a batch; it comes back by `ended`."""
         places = [(f.path, f.offset, f.size, f.filter_mask) for f in batch.frames]
+        every = self._verify[job]
+        judged = [i for i, f in enumerate(batch.frames) if f.frame % every == 0] if every else []
         address, ticket = self._placing.hand_out(batch)
-        future = self._task(address, worker.analyse, job, _plain(batch.frames[0].layout), places, self._frame_timeout)
+        stored, limit = _plain(batch.frames[0].layout), self._frame_timeout
+        future = self._task(address, worker.analyse, job, stored, places, judged, limit)
         self._futures[ticket] = future
         self._do(self._collect(future, batch, ticket))
 
@@ -281,9 +286,14 @@ def _plain(layout: ChunkLayout) -> tuple[Any, ...]:
 
 def _outcome(frame: FrameReady, attempts: int, answer: worker.Answer) -> FrameResult | FrameFailed | Unreadable:
     match answer:
-        case ("done", (engine, *numbers)):
-            return FrameResult(frame.scan, frame.frame, Statistics(*numbers), engine, attempts)
+        case ("done", (engine, *numbers), *verdict):
+            statistics = Statistics(*numbers)
+            return FrameResult(frame.scan, frame.frame, statistics, engine, attempts, _verified(verdict))
         case ("unreadable", reason):
             return Unreadable(frame, reason)
-        case (_, reason):
-            return FrameFailed(frame.scan, frame.frame, reason, attempts)
+        case (_, reason, *verdict):
+            return FrameFailed(frame.scan, frame.frame, reason, attempts, _verified(verdict))
+
+
+def _verified(verdict: list[worker.Verdict]) -> tuple[Disagreement, ...] | None:
+    return tuple(Disagreement(*difference) for difference in verdict[0]) if verdict else None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import astuple
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -13,23 +12,28 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from filewatcher.edges.dask_pool.watchdog import Watchdog
 from filewatcher.mounts import file_system
-from spotfinding.analysis import engine_version
 from spotfinding.chunks import Chunk, Layout
 from spotfinding.detector import Detector
+from spotfinding.engines import engine_version
 from spotfinding.errors import AnalysisError, NotReadable
 from spotfinding.parameters import Parameters
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from spotfinding.analysis import Analysis
+    from spotfinding.analysis import Analysis, Record
+    from spotfinding.judge import Difference, Judge
 
 Place: TypeAlias = tuple[str, int, int, int]
 """Path, offset in bytes, size in bytes, filter mask."""
-Answer: TypeAlias = tuple[str, Any]
-"""``("done", (engine, *numbers))``, ``("failed", reason)`` or ``("unreadable", reason)``."""
+Verdict: TypeAlias = "tuple[Difference, ...]"
+"""Where DIALS says otherwise."""
+Answer: TypeAlias = tuple[str, Any] | tuple[str, Any, Verdict]
+"""``("done", (engine, *numbers))``, ``("failed", reason)`` or ``("unreadable", reason)``; then what DIALS said,
+if it was asked."""
 
 _analyses: dict[str, Analysis] = {}
+_judges: dict[str, Judge] = {}
 
 
 def arm(
@@ -38,11 +42,13 @@ def arm(
     parameters: Mapping[str, Any],
     engine: str,
     analysis: str,
+    judged: bool,
     versions: Mapping[str, str],
     paths: Sequence[str],
 ) -> str | None:
     """Build `analysis`, a class by name, and let it analyse a blank image: the first frame is as fast as the others.
 
+    `judged`: real DIALS is built beside it.
     Returns why this worker cannot be trusted with the collection: other `versions`, or it cannot read `paths`.
     """
     # what an engine prints must not end up between the JSON lines on our standard output
@@ -63,22 +69,32 @@ def arm(
     made: type[Analysis] = resolve_name(analysis)
     _analyses[job] = made(Detector(**detector), Parameters.from_json(parameters), engine)
     _analyses[job].warm_up()
+    if judged:
+        from spotfinding.judge import Judge  # noqa: PLC0415  few runs are verified
+
+        _judges[job] = Judge(Detector(**detector), Parameters.from_json(parameters))
     return None
 
 
-def analyse(job: str, layout: tuple[Any, ...], places: list[Place], limit: float) -> tuple[list[Answer], float]:
+def analyse(
+    job: str, layout: tuple[Any, ...], places: list[Place], judged: list[int], limit: float
+) -> tuple[list[Answer], float]:
     """Analyse the frames of one batch; returns an answer per frame and the seconds that it took.
 
     A frame that fails does not take the others along; one that takes longer than `limit` seconds ends the process.
+    `judged`: which of the frames DIALS is to analyse too.
     """
     start = time.perf_counter()
     analysis = _analyses[job]
     stored = Layout(*layout)
-    answers = []
+    answers: list[Answer] = []
     with Watchdog(limit) as watchdog:
-        for place in places:
+        for i, place in enumerate(places):
             watchdog.feed()
-            answers.append(_answer(analysis, Chunk(*place), stored))
+            if i in judged:
+                answers.append(_judged_answer(analysis, _judges[job], Chunk(*place), stored))
+            else:
+                answers.append(_answer(analysis, Chunk(*place), stored))
     return answers, time.perf_counter() - start
 
 
@@ -94,10 +110,27 @@ def _patience(folder: str) -> float:
 def _answer(analysis: Analysis, chunk: Chunk, layout: Layout) -> Answer:
     try:
         record = analysis(chunk, layout, _patience(chunk.path.rpartition("/")[0]))
-        return "done", (analysis.engine_name, *astuple(record))
+        return "done", (analysis.engine_name, *record.numbers())
     except NotReadable as error:
         return "unreadable", str(error)
     except AnalysisError as error:
         return "failed", str(error)
     except Exception as error:  # noqa: BLE001  the boundary of a frame: whatever it is, the batch goes on
         return "failed", f"{type(error).__name__}: {error}"
+
+
+def _judged_answer(analysis: Analysis, judge: Judge, chunk: Chunk, layout: Layout) -> Answer:
+    """As without a judge, who is not asked about bytes that make no image."""
+    answer = _answer(analysis, chunk, layout)
+    state, what = answer[:2]
+    try:
+        pixels = analysis.pixels(chunk, layout)
+    except AnalysisError:
+        return answer
+    return answer if state == "unreadable" else (state, what, judge.differences(pixels, _record(state, what)))
+
+
+def _record(state: str, what: Any) -> Record | AnalysisError:
+    from spotfinding.analysis import Record  # noqa: PLC0415  few runs are verified
+
+    return Record(*what[1:]) if state == "done" else AnalysisError(what)

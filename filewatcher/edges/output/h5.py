@@ -9,7 +9,8 @@
         scan_0             NXcollection  default -> grid, or plot
             frames         NXcollection  one dataset per key of the JSON line, one value per frame selected
             grid           NXdata        of a grid scan: one picture per metric, row 0 = top, and ``state``
-            plot           NXdata        of any other: links to ``frames``, so that a viewer opens with a curve
+            plot           NXdata        of any other: links to ``frames``, so that a viewer opens with a curve; of a
+                                         rotation against ``omega``, the angle at which each frame begins
         scan_1 ...
 
 NaN = unknown. ``frames`` keeps the -1.0 of an image with too few spots to say, as the JSON lines do; the pictures
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from numpy.typing import ArrayLike
+    from numpy.typing import ArrayLike, NDArray
 
     from filewatcher.core.grid import Grid
     from filewatcher.core.report import ScanReport
@@ -67,7 +68,7 @@ def _image(scans: tuple[ScanReport, ...]) -> bytes:
             scan = _group(entry, f"scan_{report.scan}", "NXcollection", default=default)
             frames = _write_frames(scan, report)
             if report.grid is None:
-                _write_plot(scan, frames)
+                _write_plot(scan, frames, report.angles)
             else:
                 _write_grid(scan, report, report.grid)
         file.flush()
@@ -157,11 +158,20 @@ def _write_grid(scan: Any, report: ScanReport, grid: Grid) -> None:
             group[name].attrs["units"] = "mm"
     for name in ("orientation", "snaked", "start"):
         group.attrs[name] = getattr(grid, name)
+    # the axes alone do not tell the step of a single row or column
+    for name, pair in (("step_mm", grid.step), ("origin_mm", grid.origin)):
+        if pair is not None:
+            group.attrs[name] = np.array(pair, dtype=np.float64)
 
 
-def _write_plot(scan: Any, frames: Any) -> None:
-    """Spots against image number, by links: nothing is written twice."""
+def _write_plot(scan: Any, frames: Any, angles: NDArray[np.float64] | None) -> None:
+    """Spots, resolution and intensity against image number or angle, by links: nothing is written twice."""
     plot = _group(scan, "plot", "NXdata", signal=SIGNAL)
-    plot.attrs.create("axes", ["file-number"], dtype=_TEXT)
-    for name in (SIGNAL, "file-number"):
+    plot.attrs.create("axes", ["file-number" if angles is None else "omega"], dtype=_TEXT)
+    plot.attrs.create("auxiliary_signals", ["estimated_d_min", "total_intensity"], dtype=_TEXT)
+    for name in (SIGNAL, "file-number", "estimated_d_min", "total_intensity"):
         plot[name] = frames[name]
+    if angles is not None:
+        plot["omega"] = angles
+        plot["omega"].attrs.update({"units": "deg", "long_name": "angle at which the image begins (deg)"})
+        plot.attrs["file-number_indices"] = plot.attrs["omega_indices"] = 0

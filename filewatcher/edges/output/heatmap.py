@@ -12,6 +12,7 @@ from matplotlib.colors import Normalize, to_rgba
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
+from matplotlib.transforms import ScaledTranslation
 
 from filewatcher.core.messages import State
 from filewatcher.core.report import ESTIMATED
@@ -40,6 +41,8 @@ MARGINS = (0.95, 1.35, 1.0, 0.8)
 """Inches left, right, below and above the cells."""
 DPI = 150.0
 """At least; more where a cell would have less than two pixels."""
+FIRST = 6.0
+"""Points: size of the mark of the first image."""
 LARGEST = 12_000
 """Pixels, of either side of the picture: from some 4,500 cells in a line on, cells share pixels."""
 
@@ -73,7 +76,7 @@ def draw_heatmap(report: ScanReport, metric: str) -> Figure:
     values = grid.picture(report.known(metric), report.frames)
     kinds = _kinds(report, grid, values)
     figure, axes, bar = _canvas(grid)
-    scale = _scale(values, metric)
+    scale = scale_of(values, metric)
     axes.imshow(
         _colours(values, kinds, scale),
         extent=(-0.5, grid.columns - 0.5, grid.rows - 0.5, -0.5),
@@ -84,6 +87,7 @@ def draw_heatmap(report: ScanReport, metric: str) -> Figure:
     )
     _draw_signs(figure, axes, kinds)
     _ring_best(axes, report, grid, metric)
+    _mark_first(axes, grid)
     _label_axes(axes, grid)
     figure.colorbar(scale, cax=bar, extend=_beyond(values, scale), label=name)
     counts = {look: int(where.sum()) for look, where in kinds.items()}
@@ -120,9 +124,10 @@ def _canvas(grid: Grid) -> tuple[Figure, Any, Any]:
     return figure, axes, bar
 
 
-def _scale(values: NDArray[np.float64], metric: str) -> ScalarMappable:
+def scale_of(values: NDArray[np.float64], metric: str) -> ScalarMappable:
+    """Colours of a metric: yellow is what one looks for."""
     low, high = looks.colour_range(values, metric)
-    # yellow is what one looks for
+
     name = "viridis_r" if metric in ESTIMATED else "viridis"
     return ScalarMappable(Normalize(low, high), colormaps[name])
 
@@ -174,6 +179,16 @@ def _ring_best(axes: Any, report: ScanReport, grid: Grid, metric: str) -> None:
         axes.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, **look))
 
 
+def _mark_first(axes: Any, grid: Grid) -> None:
+    """Draw a triangle outside the corner of the first image, that points to where the scan goes from there."""
+    bottom, right = grid.start.startswith("bottom"), grid.start.endswith("right")
+    corner = (grid.columns - 0.5 if right else -0.5, grid.rows - 0.5 if bottom else -0.5)
+    marker = ("<" if right else ">") if grid.orientation == "horizontal" else ("^" if bottom else "v")
+    away = (FIRST if right else -FIRST, -FIRST if bottom else FIRST)
+    place = axes.transData + ScaledTranslation(away[0] / 72, away[1] / 72, axes.figure.dpi_scale_trans)
+    axes.plot(*corner, marker, color="black", markersize=FIRST, transform=place, clip_on=False, zorder=_RING)
+
+
 def _label_axes(axes: Any, grid: Grid) -> None:
     """Ticks in the middle of cells: mm where known, else column and row numbers from 1."""
     for axis, centres, name in zip((axes.xaxis, axes.yaxis), grid.axes(), ("x", "y"), strict=True):
@@ -198,4 +213,4 @@ def _millimetres(centres: NDArray[np.float64]) -> Any:
 
 def _order(grid: Grid) -> str:
     along = {"horizontal": "along rows", "vertical": "along columns"}[grid.orientation]
-    return f"{grid} cells, first image {grid.start}, {along}{', snaked' if grid.snaked else ''}"
+    return f"{grid} cells, first image {grid.start} (triangle), {along}{', snaked' if grid.snaked else ''}"

@@ -1,4 +1,4 @@
-"""``spots.png`` of a scan without a grid: spots and resolution against image number."""
+"""``spots.png`` of a scan without a grid: spots, resolution and intensity against image number, and angle."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from matplotlib import style
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from filewatcher.core.report import ESTIMATED
 from filewatcher.edges.output import looks
 from filewatcher.edges.output.replace import replacing
 
@@ -19,11 +20,11 @@ if TYPE_CHECKING:
 
     from filewatcher.core.report import ScanReport
 
-PANELS = ("n_spots_total", "estimated_d_min")
+PANELS = ("n_spots_total", "estimated_d_min", "total_intensity")
 """From top to bottom."""
 
 _INK = "#31688e"
-_SIZE = (8.0, 6.0)
+_SIZE = (8.0, 7.5)
 _DPI = 150.0
 
 
@@ -40,11 +41,15 @@ def draw_spots(report: ScanReport) -> Figure:
     """Draw it; the last axes are the strip: image numbers to the right, 0 to 1 upwards."""
     images = report.frames + 1
     figure = Figure(figsize=_SIZE, dpi=_DPI)
-    upper, lower, strip = figure.subplots(3, 1, sharex=True, gridspec_kw={"height_ratios": (12, 12, 1), "hspace": 0.12})
-    figure.subplots_adjust(left=0.11, right=0.97, bottom=0.18, top=0.87)
-    for axes, metric in zip((upper, lower), PANELS, strict=True):
+    *panels, strip = figure.subplots(4, 1, sharex=True, gridspec_kw={"height_ratios": (12, 12, 12, 1), "hspace": 0.12})
+    figure.subplots_adjust(left=0.11, right=0.97, bottom=0.15, top=0.84)
+    for axes, metric in zip(panels, PANELS, strict=True):
         _draw_points(axes, images, report.known(metric), metric)
-    lower.invert_yaxis()
+        if metric in ESTIMATED:
+            axes.invert_yaxis()
+    figure.align_ylabels(panels)
+    if report.angles is not None:
+        _draw_angles(panels[0], images, report.angles)
     counts = _draw_strip(strip, images, report)
     if len(images):
         strip.set_xlim(images.min() - 0.5, images.max() + 0.5)
@@ -54,17 +59,29 @@ def draw_spots(report: ScanReport) -> Figure:
     return figure
 
 
+def _draw_angles(axes: Any, images: NDArray[np.int64], angles: NDArray[np.float64]) -> None:
+    """An axis of degrees on top; none where the steps are not equal, for it would be wrong somewhere."""
+    if len(images) < 2:
+        return
+    step, start = np.polyfit(images, angles, 1)
+    if not step or np.abs(start + step * images - angles).max() > abs(step):
+        return
+    top = axes.secondary_xaxis("top", functions=(lambda x: start + step * x, lambda angle: (angle - start) / step))
+    top.set_xlabel("angle at the beginning of the image (degrees)")
+
+
 def _draw_points(axes: Any, images: NDArray[np.int64], values: NDArray[np.float64], metric: str) -> None:
     size = 16.0 if len(images) <= 200 else 5.0
     axes.scatter(images, values, s=size, color=_INK, linewidths=0)
-    if metric == PANELS[0]:
+    if metric not in ESTIMATED:
         top = max(float(np.nanmax(values, initial=0.0)), looks.FEW_SPOTS)
         axes.set_ylim(-0.04 * top, 1.05 * top)
         axes.yaxis.set_major_locator(MaxNLocator(6, integer=True))
     if np.isnan(values).all():
         axes.text(0.5, 0.5, "nothing known", transform=axes.transAxes, ha="center", va="center", color="#808080")
         axes.set_yticks([])
-    axes.set_ylabel(looks.label(metric))
+    axes.ticklabel_format(axis="y", scilimits=(-4, 5))
+    axes.set_ylabel(looks.label(metric), fontsize=9)
     axes.grid(visible=True, color="#e0e0e0", linewidth=0.6)
     axes.set_axisbelow(True)
 

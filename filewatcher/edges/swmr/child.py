@@ -35,12 +35,13 @@ ORDERS = 1 << 16
 
 
 def main(parent: socket.socket, request: Request, seen: Mapping[int, NDArray[np.bool_]]) -> None:
-    """Watch one master until the socket closes."""
+    """Watch one collection until the socket closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which closes the socket
     parent.setblocking(True)
     try:
+        watch = _Watch(parent, request, seen)  # loads libhdf5, which takes long on a busy machine: the first word may
         parent.sendall(message(Effort()))
-        _Watch(parent, request, seen).run()
+        watch.run()
     except (BrokenPipeError, ConnectionResetError, EOFError):
         return
     except (Broken, Refused) as error:
@@ -63,7 +64,7 @@ class _Watch:
         self._parent = parent
         self._packer, self._orders = Packer(), Receiver()
         self._spoke = time.monotonic()
-        self._folder = os.path.dirname(request.master)  # noqa: PTH120  of a string that stays one
+        self._folders = {os.path.dirname(master) for master in request.masters}  # noqa: PTH120  strings that stay
         self._reader: MasterReader = MasterReader(request, seen, self._alive)
 
     def run(self) -> None:
@@ -75,7 +76,7 @@ class _Watch:
             wakers.register(self._parent.fileno(), select.POLLIN)
             if hints.fd is not None:
                 wakers.register(hints.fd, select.POLLIN)
-            hints.watch({self._folder})
+            hints.watch(self._folders)
             while True:
                 if news := self._reader.step(time.monotonic()):
                     self._parent.sendall(message(self._packer.pack(news)))

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from filewatcher.core.observations import Writer
-from filewatcher.edges.swmr.found import NOTHING
 from filewatcher.edges.swmr.frontier import Frontier
 from filewatcher.edges.swmr.libhdf5 import Peek, open_for_swmr, peek
 from filewatcher.edges.swmr.opening import images_of
 from filewatcher.edges.swmr.referee import Referee
 from filewatcher.edges.swmr.rowreader import RowReader
+from filewatcher.edges.swmr.storage import within
 from filewatcher.edges.swmr.witness import Witness
 from filewatcher.errors import NotReady
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from filewatcher.core.framemap import DataFile
     from filewatcher.core.messages import ChunkLayout
-    from filewatcher.edges.swmr.found import Found
+    from filewatcher.core.observations import StoredChunk
 
 OFF = "it is switched off"
 ELSEWHERE = "its file system shows what is new only to who opens it anew"
@@ -169,25 +169,25 @@ class ImageFile:
             self._ready()
             self.close()
 
-    def look(self, now: float) -> Found:
+    def look(self, now: float) -> list[StoredChunk]:
         """Report what is new near the first row that is still missing and near the last one seen; cheap."""
         if self.complete or not self._ready():
-            return NOTHING
+            return []
         assert self._reader is not None
         try:
             return self._mark(self._reader, self._reader.look(), now)
         except (OSError, RuntimeError) as error:
             self._lose(error)
-            return NOTHING
+            return []
 
-    def scan(self, now: float) -> Found:
+    def scan(self, now: float) -> list[StoredChunk]:
         """Report every row on disk that was not seen, from the first to the last.
 
         Once the file rests it is libhdf5 that looks, and compares; before, that would hold up everything.
         """
         self.swept = True
         if self.complete or not self._ready():
-            return NOTHING
+            return []
         assert self._reader is not None
         rests = self.state is not Writer.WRITING or not self._live or self._peek == self._before
         walk = self._frontier.doubted or (rests and self._scanned != self._peek)
@@ -200,10 +200,10 @@ class ImageFile:
             self.swept = found is not None
             if walk:
                 self._scanned = self._peek
-            return self._mark(self._reader, found or NOTHING, now)
+            return self._mark(self._reader, found or [], now)
         except (OSError, RuntimeError) as error:
             self._lose(error)
-            return NOTHING
+            return []
 
     def close(self) -> None:
         """Let go of the file."""
@@ -215,14 +215,14 @@ class ImageFile:
 
     # ---- how
 
-    def _mark(self, reader: RowReader, found: Found, now: float) -> Found:
+    def _mark(self, reader: RowReader, found: list[StoredChunk], now: float) -> list[StoredChunk]:
         """Take in what is to be reported; the last rows of a file go out once libhdf5 agrees with all that was."""
         if not len(found):
             return found
         found = self._within(reader, found)
         if not self.started:
             found = self._within(reader, reader.first_word(found))
-        self._frontier.mark(found.rows)
+        self._frontier.mark(found)
         if self.complete:
             found = reader.last_word(found, now)
         if len(found) and self._peek is not None:
@@ -231,15 +231,15 @@ class ImageFile:
             self.close()
         return found
 
-    def _within(self, reader: RowReader, found: Found) -> Found:
+    def _within(self, reader: RowReader, found: list[StoredChunk]) -> list[StoredChunk]:
         """Those whose bytes are in the file: a torn entry, or a copy without its end, may point beyond."""
-        if not reader.unchecked or len(found.within(reader.storage.end)) == len(found):
+        if not reader.unchecked or len(within(found, reader.storage.end)) == len(found):
             return found
         try:
             now = self._peek_again()
         except NotReady:
             now = None
-        inside = found.within(now.size if now is not None else 0)
+        inside = within(found, now.size if now is not None else 0)
         if outside := len(found) - len(inside):
             reader.give_up("it lists frames beyond its end")
             self.problem = (

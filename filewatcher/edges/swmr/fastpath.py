@@ -11,16 +11,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from h5py import h5o
 
-from filewatcher.edges.swmr.found import Found
 from filewatcher.edges.swmr.index import Blocks, ChunkIndex, Torn, Unusual
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from numpy.typing import NDArray
-
+    from filewatcher.core.observations import StoredChunk
     from filewatcher.edges.swmr.frontier import Frontier
-    from filewatcher.edges.swmr.index import Chunks
     from filewatcher.edges.swmr.storage import Storage
 
 PATIENCE = 20
@@ -60,60 +57,47 @@ class FastPath:
         """libhdf5 is not needed."""
         return not self.reason
 
-    def look(self, frontier: Frontier) -> Found | None:
+    def look(self, frontier: Frontier) -> list[StoredChunk] | None:
         """What is new near the first missing row and near the last seen one."""
 
-        def ask(index: ChunkIndex) -> Found:
-            return frontier.near(lambda first, missing: self._find(index, missing, first), ENDLESS, WINDOW)
+        def ask(index: ChunkIndex) -> list[StoredChunk]:
+            missing = frontier.missing
+            return frontier.near(lambda first, stop: self._find(index, missing, first, stop), ENDLESS, WINDOW)
 
         return self._try(ask)
 
-    def scan(self, frontier: Frontier) -> Found | None:
+    def scan(self, frontier: Frontier) -> list[StoredChunk] | None:
         """Every missing row that is on disk."""
-        return self._try(lambda index: self._find(index, frontier.missing))
+        return self._try(lambda index: self._find(index, frontier.missing, 0, len(frontier.missing)))
 
-    def differences(self, theirs: Found, wanted: NDArray[np.bool_]) -> NDArray[np.int64]:
+    def differences(self, theirs: list[StoredChunk], wanted: bytearray) -> list[int]:
         """Compare with all rows that libhdf5 has found a moment ago, among those wanted; returns rows that differ.
 
         A row that differs is looked at again from both sides, as the writer may have moved it in between.
         """
-        theirs = theirs.pick(np.argsort(theirs.rows))
-
-        def ask(index: ChunkIndex) -> Found:
-            return _found(index.find(wanted))
-
-        ours = self._try(ask)
-        if ours is None:
-            return theirs.rows[:0]
-        suspects = unequal(theirs, ours.pick(np.isin(ours.rows, theirs.rows)))
-        more = np.setdiff1d(ours.rows, theirs.rows)
-        if not len(suspects) and not len(more):
-            return suspects
+        ours = self._try(lambda index: index.find(wanted, 0, len(wanted))[0])
+        if ours is None or not (differ := set(ours) ^ set(theirs)):
+            return []
         self._storage.id.refresh()
-        more = more[more < self._storage.rows]  # the extent is written after the index: libhdf5 knows no more yet
-        more = np.setdiff1d(more, self._storage.stored(more))  # those came since
-        if len(suspects):
-            again = self._storage.locate(suspects)
-            ours = self._try(lambda index: _found(index.locate(suspects)))
-            suspects = suspects[:0] if ours is None else unequal(again.pick(np.argsort(again.rows)), ours)
-        return np.union1d(suspects, more)
+        # the extent is written after the index: libhdf5 may know of no more yet
+        suspects = sorted({chunk.row for chunk in differ if chunk.row < self._storage.rows})
+        again = self._storage.locate(suspects)
+        ours = self._try(lambda index: index.locate(suspects)[0])
+        return [] if ours is None else sorted({chunk.row for chunk in set(ours) ^ set(again)})
 
-    def spot_check(self, last: int) -> NDArray[np.int64]:
+    def spot_check(self, last: int) -> list[int]:
         """Compare the sizes of some rows up to the last seen one with libhdf5's; returns rows that differ."""
-        rows = np.arange(max(0, last + 1 - SAMPLE), last + 1)
-        differ = rows
+        differ = list(range(max(0, last + 1 - SAMPLE), last + 1))
         for _ in range(2):  # the writer may have written one anew between the two reads
             self._storage.id.refresh()
-            differ = differ[differ < self._storage.rows]
-            theirs = self._storage.sizes(differ)
-            known = differ[theirs > 0]
-            ours = self._try(lambda index, rows=known: _found(index.locate(rows)))  # type: ignore[misc]
+            inside = [row for row in differ if row < self._storage.rows]
+            theirs = {row: n for row, n in zip(inside, self._storage.sizes(inside), strict=True) if n}
+            ours = self._try(lambda index, rows=list(theirs): index.locate(rows)[0])  # type: ignore[misc]
             if ours is None:
-                return rows[:0]
-            same = np.isin(differ, ours.rows)
-            same[same] = theirs[same] == ours.sizes
-            differ = differ[~same & (theirs > 0)]
-            if not len(differ):
+                return []
+            sizes = {chunk.row: chunk.size for chunk in ours}
+            differ = [row for row, n in theirs.items() if sizes.get(row) != n]
+            if not differ:
                 break
         return differ
 
@@ -122,7 +106,7 @@ class FastPath:
         self.reason = reason
         self._index = None
 
-    def _try(self, ask: Callable[[ChunkIndex], Found]) -> Found | None:
+    def _try(self, ask: Callable[[ChunkIndex], list[StoredChunk]]) -> list[StoredChunk] | None:
         if self._index is None:
             return None
         try:
@@ -138,30 +122,16 @@ class FastPath:
             return found
         return None
 
-    def _find(self, index: ChunkIndex, missing: NDArray[np.bool_], first: int = 0) -> Found:
-        chunks = index.find(missing, first)
-        found = _found(chunks)
-        return self._confirmed(index, found, chunks.doubtful) if len(chunks.doubtful) else found
+    def _find(self, index: ChunkIndex, missing: bytearray, first: int, stop: int) -> list[StoredChunk]:
+        found, doubtful = index.find(missing, first, stop)
+        return self._confirmed(index, found, doubtful) if doubtful else found
 
-    def _confirmed(self, index: ChunkIndex, found: Found, doubtful: NDArray[np.int64]) -> Found:
+    def _confirmed(self, index: ChunkIndex, found: list[StoredChunk], doubtful: list[int]) -> list[StoredChunk]:
         """Keep doubtful rows that are the same before and after libhdf5 has read their block with a right checksum."""
         self._storage.id.refresh()
-        rows = found.rows[doubtful]
-        again = _found(index.locate(self._storage.stored(rows[rows < self._storage.rows])))
-        lost = np.union1d(np.setdiff1d(rows, again.rows), unequal(found.pick(np.isin(found.rows, again.rows)), again))
-        return found.without(lost)
-
-
-def _found(chunks: Chunks) -> Found:
-    return Found(chunks.rows, chunks.entries.addresses, chunks.entries.sizes, chunks.entries.masks)
-
-
-def unequal(one: Found, other: Found) -> NDArray[np.int64]:
-    """Rows that only one has, or that are not the same in both; rows ascend."""
-    both, i, k = np.intersect1d(one.rows, other.rows, assume_unique=True, return_indices=True)
-    a, b = one.pick(i), other.pick(k)
-    differ = (a.offsets != b.offsets) | (a.sizes != b.sizes) | (a.masks != b.masks)
-    return np.union1d(both[differ], np.setxor1d(one.rows, other.rows, assume_unique=True))
+        rows = self._storage.stored([row for row in doubtful if row < self._storage.rows])
+        again, doubts = set(index.locate(rows)[0]), set(doubtful)
+        return [chunk for chunk in found if chunk.row not in doubts or chunk in again]
 
 
 def _index_of(storage: Storage, base: int) -> ChunkIndex:

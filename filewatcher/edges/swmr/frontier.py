@@ -17,14 +17,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from filewatcher.edges.swmr.found import NOTHING
-
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
-    from filewatcher.edges.swmr.found import Found
+    from filewatcher.core.observations import StoredChunk
 
 OVERTAKEN = 32
 """Rows before the last seen one that are asked for at every look: frames of several writers overtake each other."""
@@ -33,13 +31,16 @@ WIDEST = 4096
 
 
 class Frontier:
-    """The rows of one file; `wanted`: bitmap over the rows that hold a frame, others are never missing."""
+    """The rows of one file; `wanted`: bitmap over the rows that hold a frame, others are never missing.
+
+    Its own bitmaps are bytearrays of 0 and 1: C searches them, and a row costs no numpy.
+    """
 
     def __init__(self, wanted: NDArray[np.bool_]) -> None:
-        self.wanted = wanted
-        self.seen = np.zeros(len(wanted), bool)
-        self.missing = wanted.copy()
-        self.left = int(np.count_nonzero(wanted))
+        self.wanted = bytearray(wanted.tobytes())
+        self.seen = bytearray(len(wanted))
+        self.missing = bytearray(self.wanted)
+        self.left = self.missing.count(1)
         """Rows that are missing."""
         self.started = False
         """A wanted row has been seen."""
@@ -51,83 +52,77 @@ class Frontier:
 
     def want(self, wanted: NDArray[np.bool_]) -> None:
         """The map has grown: look for these rows."""
-        seen = np.zeros(len(wanted), bool)
-        n = min(len(seen), len(self.seen))
-        seen[:n] = self.seen[:n]
-        self.wanted, self.seen = wanted, seen
+        self.wanted = bytearray(wanted.tobytes())
+        self.seen = self.seen[: len(wanted)].ljust(len(wanted), b"\0")
         self._count()
 
     def know(self, seen: NDArray[np.bool_]) -> None:
         """These rows (bitmap) are not missing."""
         n = min(len(seen), len(self.seen))
-        self.seen[:n] |= seen[:n]
+        self.seen[:n] = (np.frombuffer(bytes(self.seen[:n]), bool) | seen[:n]).tobytes()
         self._count()
 
     def _count(self) -> None:
-        self.missing = self.wanted & ~self.seen
-        self.left = int(np.count_nonzero(self.missing))
-        self.started = bool((self.wanted & self.seen).any())
-        self._next = 0
-        self._advance()
+        wanted, seen = np.frombuffer(self.wanted, bool), np.frombuffer(self.seen, bool)
+        self.missing = bytearray((wanted & ~seen).tobytes())
+        self.left = self.missing.count(1)
+        self.started = bool((wanted & seen).any())
+        self._next = self._first_from(0)
 
     def forget(self, row: int) -> None:
         """A row is missing again."""
         self.doubted = True
         if row < len(self.seen):
-            self.seen[row] = False
+            self.seen[row] = 0
             if self.wanted[row] and not self.missing[row]:
-                self.missing[row] = True
+                self.missing[row] = 1
                 self.left += 1
             self._next = min(self._next, row)
 
-    def mark(self, rows: NDArray[np.int64]) -> None:
-        """These rows have been seen; each at most once in `rows`."""
-        if not len(rows):
-            return
-        self.left -= int(np.count_nonzero(self.missing[rows]))
-        self.started = self.started or bool(self.wanted[rows].any())
-        self.seen[rows] = True
-        self.missing[rows] = False
-        self.last = max(self.last, int(rows.max()))
-        self._advance()
-
-    def _advance(self) -> None:
+    def mark(self, found: Sequence[StoredChunk]) -> None:
+        """These rows have been seen."""
+        for row, *_ in found:
+            self.seen[row] = 1
+            if self.missing[row]:
+                self.missing[row] = 0
+                self.left -= 1
+                self.started = True
+            self.last = max(self.last, row)
         self._next = self._first_from(self._next)
 
     def _first_from(self, row: int) -> int:
         """The first missing row from this one on; stops at it, so that a long file costs nothing."""
-        tail = self.missing[row:]
-        step = int(tail.argmax()) if len(tail) else 0
-        return row + step if len(tail) and tail[step] else len(self.missing)
+        first = self.missing.find(1, row)
+        return first if first >= 0 else len(self.missing)
 
-    def near(self, ask: Callable[[int, NDArray[np.bool_]], Found], rows: int, width: int) -> Found:
+    def near(self, ask: Callable[[int, int], list[StoredChunk]], rows: int, width: int) -> list[StoredChunk]:
         """Ask for missing rows near the first one and near the last seen one, `width` rows at first.
 
-        `ask(first, missing)`: which of the rows from `first` on that are `missing` (bitmap) are there, ascending.
-        `rows`: there are no more than these now.
+        `ask(first, stop)`: which of the missing rows from `first` up to `stop` are there, ascending. `rows`: there are
+        no more than these now.
         """
         stop = min(len(self.missing), rows)
-        last = self.last
-        asked, found = self._onwards(ask, self._next, stop, width)
-        if last < self._next:
-            return found
-        behind = self._first_from(max(asked, last + 1 - OVERTAKEN))
-        return found.and_(self._onwards(ask, behind, stop, width)[1])
+        found: list[StoredChunk] = []
+        asked = self._onwards(ask, self._next, stop, width, found)
+        if self.last >= self._next:
+            self._onwards(ask, self._first_from(max(asked, self.last + 1 - OVERTAKEN)), stop, width, found)
+        return found
 
     def _onwards(
-        self, ask: Callable[[int, NDArray[np.bool_]], Found], first: int, stop: int, width: int
-    ) -> tuple[int, Found]:
-        """Ask from a row on for as long as the last row asked for is there; returns where it stopped, and all found."""
-        found = []
+        self,
+        ask: Callable[[int, int], list[StoredChunk]],
+        first: int,
+        stop: int,
+        width: int,
+        found: list[StoredChunk],
+    ) -> int:
+        """Ask from a row on for as long as the last row asked for is there; returns where it stopped."""
         while first < stop:
-            missing = self.missing[first : min(first + width, stop)]
-            there = ask(first, missing)
-            known = 0
-            if len(there):
-                found.append(there)
-                known = int(there.rows[-1]) + 1 - first
-            first += len(missing)
-            if missing[known:].any():
-                break
-            width = min(4 * width, WIDEST)
-        return first, found[0] if len(found) == 1 else NOTHING.and_(*found)
+            upto = min(first + width, stop)
+            there = ask(first, upto)
+            found += there
+            known = there[-1].row + 1 if there else first
+            if self.missing.find(1, known, upto) >= 0:
+                return upto
+            first, width = upto, min(4 * width, WIDEST)
+        return first

@@ -27,7 +27,7 @@ LIVES = 5
 
 
 class SwmrObserver:
-    """What is on disk of one master's collection, as its child process reports it.
+    """What is on disk of one collection, as its child process reports it: of one master, or of several, one per scan.
 
     `wait`: False = analyse what is there now. `channel`: of several, by name. `frames`: how many to expect where the
     master does not say. `seen`: asked whenever a child is started: file number -> bitmap over the rows already known.
@@ -40,8 +40,7 @@ class SwmrObserver:
 
     def __init__(
         self,
-        master: Path,
-        *,
+        *masters: Path,
         wait: bool = True,
         channel: str | None = None,
         frames: int | None = None,
@@ -50,8 +49,8 @@ class SwmrObserver:
         direct: bool = True,
         budget: Budget | None = None,
     ) -> None:
-        path = str(Path(master).absolute())
-        self._request = Request(path, wait, channel, frames, mask_wait, direct)
+        path, *others = (str(Path(master).absolute()) for master in masters)
+        self._request = Request(path, wait, channel, frames, mask_wait, direct, others=tuple(others))
         self._seen = seen
         self._budget = budget or Budget()
         self._spent = Effort()

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from filewatcher.core.framemap import FrameMap
     from filewatcher.core.messages import ChunkLayout
-    from filewatcher.edges.swmr.found import Found
+    from filewatcher.core.observations import StoredChunk
 
     News = list[OnDisk | Writers | Superseded]
 
@@ -242,7 +242,7 @@ class Poller:
         """Files that a new collection of the same name would write first, or that were written last: few."""
         return {*self._started[:1], *self._started[-AHEAD:]} if self._live else set()
 
-    def _take(self, number: int, ask: Callable[[float], Found], now: float) -> News:
+    def _take(self, number: int, ask: Callable[[float], list[StoredChunk]], now: float) -> News:
         file = self._files[number]
         try:
             found = ask(now)
@@ -250,7 +250,7 @@ class Poller:
             file.close()
             self.redirected = True
             return []
-        if not len(found):
+        if not found:
             return []
         if number not in self._started:
             for witness in self._witnesses():  # the first frames of a file may be the first of another collection
@@ -258,7 +258,7 @@ class Poller:
             self._started.append(number)
         layout = file.layout
         assert layout is not None
-        return [OnDisk(number, found.rows, found.offsets, found.sizes, found.masks, layout, file.inode)]
+        return [OnDisk(number, found, layout, file.inode)]
 
     def _states(self) -> tuple[Writer, ...]:
         return tuple(file.state for file in self._files)

@@ -1,4 +1,4 @@
-"""One master, read from when it appears to when its last frame is on disk; what the child process runs.
+"""The masters of a collection, read from when they appear to when the last frame is on disk; what the child runs.
 
 A step asks the disk once and returns what is new. Nothing here waits: `wait` says when the next step is worth while.
 """
@@ -8,30 +8,27 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from filewatcher.core.joining import keep_numbers
-from filewatcher.core.observations import Described, DetectorRead, MasterBlocked, MasterFile, Writer
+from filewatcher.core.joining import one_series, side_by_side, together
+from filewatcher.core.observations import Described, DetectorRead, Writer
 from filewatcher.edges.swmr.detector import read_detector
 from filewatcher.edges.swmr.effort import Effort
-from filewatcher.edges.swmr.images import Images, entries, find_images
-from filewatcher.edges.swmr.libhdf5 import Peek, peek
+from filewatcher.edges.swmr.master import Master
 from filewatcher.edges.swmr.poller import Poller
-from filewatcher.edges.swmr.scan import exposure_time, sample_positions
 from filewatcher.edges.swmr.tree import Tree
 from filewatcher.errors import Broken, NotReady, Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
 
+    from filewatcher.core.framemap import DataFile
     from filewatcher.core.observations import Observation
     from filewatcher.edges.swmr.request import Request
 
 MASTER = 0.1
 """Seconds between attempts to read a master, and between the two that have to agree."""
-GIVE_UP = 3.0
-"""Seconds without change after which a closed master that makes no sense is not waited for any more."""
 DETECTOR = 0.25
 """Seconds between attempts to read geometry and mask."""
 REMAP = 0.2
@@ -39,7 +36,7 @@ REMAP = 0.2
 
 
 class MasterReader:
-    """Reads one master.
+    """Reads the masters of one collection; geometry and mask are those of the first: the detector was armed once.
 
     `seen`: bitmaps over the rows of data files, by number, that need not be reported. `alive`: called whenever another
     file has been dealt with; a step over a hundred files on a slow server takes long without hanging.
@@ -54,12 +51,9 @@ class MasterReader:
         self._request = request
         self._seen = dict(seen or {})
         self._alive = alive
+        self._masters = [Master(scan, request, alive) for scan in range(len(request.masters))]
         self._poller: Poller | None = None
-        self._images: Images | None = None
-        self._said: Described | None = None
-        self._before: Peek | None = None
-        self._quiet_since: float | None = None
-        self._problem = ""
+        self._said: list[Described] = []
         self._detector_said = False
         self._detector_at = self._remap_at = float("-inf")
         self._frames_since: float | None = None
@@ -125,24 +119,25 @@ class MasterReader:
             news += self._read_detector(now)
         return news
 
-    # ---- the master
+    # ---- the masters
 
     def _first(self, now: float) -> list[Observation]:
-        """Describe the master once it is whole: it parses, and its size and time are the same twice."""
-        try:
-            described, seen = self._describe()
-            again = peek(self._request.master)
-        except (NotReady, Broken) as error:
-            return self._refuse(error, now)
-        whole = again == self._before == seen or (seen.writer is Writer.WRITING and seen.flags is not None)
-        self._before = seen
-        if self._request.wait and not whole:
-            return []
-        assert self._images is not None
-        self._said = described
+        """Describe the masters once all of them are whole, then begin with their data files."""
+        news = [word for master in self._masters for word in master.attempt(now)]
+        known = [master.described for master in self._masters if master.described is not None]
+        if len(known) < len(self._masters):
+            return news
+        shapes = {master.images.shape for master in self._masters} - {None}
+        for other in known[1:]:
+            if not one_series(known[0].frame_map, other.frame_map) or len(shapes) > 1:
+                raise Refused(
+                    f"{known[0].master.path} and {other.master.path} are not over one set of data files: masters that "
+                    "are watched together are scans of one collection; watch others one by one"
+                )
+        self._said = self._numbered(known, self._request.files)
         self._poller = Poller(
-            described.frame_map,
-            self._images.shape,
+            together([one.frame_map for one in self._said]),
+            self._masters[0].images.shape,
             self._seen,
             live=self._request.wait,
             inodes=dict(self._request.inodes),
@@ -150,99 +145,55 @@ class MasterReader:
             direct=self._request.direct,
             share=self._request.share,
         )
-        return [described]
+        return [*news, *self._said]
 
-    def _refuse(self, error: NotReady | Broken, now: float) -> list[Observation]:
-        """A master that cannot be read: wait for it and say why, unless it is as it will ever be."""
-        path = self._request.master
-        try:
-            seen, there = peek(path), True
-        except NotReady:  # no permission, a server that went away: it may come back
-            seen, there = None, False
-        if not self._request.wait:
-            if seen is None and there:
-                raise Refused(f"{path} does not exist: give the master file of a collection") from error
-            if seen is not None and seen.superblock is None:
-                raise Broken(f"{path} is not an HDF5 file: give the master file of a collection") from error
-            raise Broken(str(error)) from error
-        if seen != self._before or self._quiet_since is None:
-            self._before, self._quiet_since = seen, now
-        closed = seen is not None and seen.writer is Writer.CLOSED
-        if isinstance(error, Broken) and closed and now - self._quiet_since >= GIVE_UP:
-            raise error
-        problem = "" if seen is None and there else str(error)
-        if problem == self._problem:
-            return []
-        self._problem = problem
-        return [MasterBlocked(problem)]
-
-    def _describe(self) -> tuple[Described, Peek]:
-        """What the master says now, and how it looked before it was read."""
-        path = self._request.master
-        seen = peek(path)
-        if seen is None:
-            raise NotReady(f"{path} does not exist")
-        try:
-            return self._parse(seen), seen
-        except (OSError, RuntimeError, KeyError, ValueError) as error:  # all that h5py raises on half a file
-            raise NotReady(f"{path} cannot be read: {error}") from error
-
-    def _parse(self, seen: Peek) -> Described:
-        request = self._request
-        with Tree(request.master, self._alive) as tree:
-            images = find_images(tree, request.channel, request.frames)
-            frame_map = images.frame_map
-            if not request.wait:
-                frame_map = replace(frame_map, open_ended=False)
-            if request.files:
-                frame_map = keep_numbers(replace(frame_map, files=request.files), frame_map)
-            entry = entries(tree)[0]
-            described = Described(
-                MasterFile(request.master, seen.device, seen.inode, seen.size, seen.mtime_ns),
-                frame_map,
-                exposure_time(tree, entry),
-                sample_positions(tree, entry, len(frame_map)),
-            )
-        self._images = images
-        return described
+    @staticmethod
+    def _numbered(described: Sequence[Described], files: tuple[DataFile, ...]) -> list[Described]:
+        """Number the data files alike for all scans."""
+        maps = side_by_side([one.frame_map for one in described], files)
+        return [replace(one, frame_map=frame_map) for one, frame_map in zip(described, maps, strict=True)]
 
     # ---- more of the map
 
     def _unfinished(self, now: float) -> bool:
-        assert self._images is not None
         assert self._poller is not None
-        if self._images.final or now < self._remap_at + REMAP:
+        if all(master.images.final for master in self._masters) or now < self._remap_at + REMAP:
             return False
         # without an end, files may come that no map knows of yet
-        return self._images.frame_map.open_ended or self._poller.extents() != self._extents
+        open_ended = any(master.images.frame_map.open_ended for master in self._masters)
+        return open_ended or self._poller.extents() != self._extents
 
     def _remap(self, now: float) -> list[Observation]:
-        """Make the map anew, and say it if there is more in it; what was said of a file stays true."""
+        """Make the maps anew, and say them if there is more in them; what was said of a file stays true."""
         assert self._poller is not None
-        assert self._said is not None
         self._remap_at = now
         extents = self._poller.extents()
         before = self._said
         try:
-            described, _ = self._describe()
+            read = [master.read()[0] for master in self._masters]
         except NotReady:
             return []
-        assert self._images is not None
         self._extents = extents
-        grown = keep_numbers(before.frame_map, described.frame_map)
-        same = len(grown) == len(before.frame_map) and grown.files == before.frame_map.files
-        if same and (grown.file == before.frame_map.file).all() and (grown.row == before.frame_map.row).all():
+        grown = self._numbered(read, before[0].frame_map.files)
+        if all(map(_same_map, before, grown)):
             self._poller.redirected = False
             return []
-        self._said = Described(before.master, grown, described.exposure_time, described.positions or before.positions)
-        self._poller.update(grown, self._images.shape)
-        return [self._said]
+        self._said = [
+            replace(
+                new,
+                master=old.master,
+                positions=new.positions or old.positions,
+                angles=old.angles if new.angles is None else new.angles,
+            )
+            for old, new in zip(before, grown, strict=True)
+        ]
+        self._poller.update(together([one.frame_map for one in self._said]), self._masters[0].images.shape)
+        return list(self._said)
 
     # ---- geometry and mask
 
     def _read_detector(self, now: float) -> list[Observation]:
         assert self._poller is not None
-        assert self._images is not None
         if self._frames_since is None and self._poller.any_frame:
             self._frames_since = now
         waited = self._frames_since is not None and now - self._frames_since >= self._request.mask_wait
@@ -251,7 +202,7 @@ class MasterReader:
         try:
             with Tree(self._request.master, self._alive) as tree:
                 dtype = layout.dtype if layout is not None else None
-                reading = read_detector(tree, self._images, dtype, final=give_up)
+                reading = read_detector(tree, self._masters[0].images, dtype, final=give_up)
         except (NotReady, OSError, RuntimeError, KeyError) as error:
             if give_up:
                 raise Broken(f"the geometry of {self._request.master} cannot be read: {error}") from error
@@ -261,3 +212,12 @@ class MasterReader:
         lost = tuple(f"{what}, which is not there: analysed without it" for what in reading.awaited)
         self._detector_said = True
         return [DetectorRead(reading.detector, reading.warnings + lost)]
+
+
+def _same_map(before: Described, now: Described) -> bool:
+    old, new = before.frame_map, now.frame_map
+    return (
+        len(old) == len(new)
+        and old.files == new.files
+        and bool((old.file == new.file).all() and (old.row == new.row).all())
+    )

@@ -32,3 +32,10 @@ class Request:
     """Data files as an earlier child has numbered them: those numbers stay."""
     inodes: tuple[tuple[int, int], ...] = ()
     """(number, st_ino) of those in which an earlier child has seen frames."""
+    others: tuple[str, ...] = ()
+    """Absolute paths of the masters of further scans of the same collection."""
+
+    @property
+    def masters(self) -> tuple[str, ...]:
+        """One per scan."""
+        return (self.master, *self.others)

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from filewatcher.edges.swmr.fastpath import FastPath, unequal
-from filewatcher.edges.swmr.found import NOTHING
+from filewatcher.edges.swmr.fastpath import FastPath
+from filewatcher.edges.swmr.storage import within
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from filewatcher.edges.swmr.found import Found
+    from filewatcher.core.observations import StoredChunk
     from filewatcher.edges.swmr.frontier import Frontier
     from filewatcher.edges.swmr.referee import Referee
     from filewatcher.edges.swmr.storage import Storage
@@ -48,13 +44,13 @@ class RowReader:
         """Leave the index to libhdf5 from now on."""
         self._fast.give_up(reason)
 
-    def look(self) -> Found:
+    def look(self) -> list[StoredChunk]:
         """What is new near the first missing row and near the last one seen; cheap."""
         found = None if self._frontier.doubted else self._fast.look(self._frontier)
         self.unchecked = found is None
         return self._look_slowly() if found is None else found
 
-    def _look_slowly(self) -> Found:
+    def _look_slowly(self) -> list[StoredChunk]:
         """Ask libhdf5: first which rows are there, at the same cost for each row, then where."""
         self.storage.id.refresh()
         self._frontier.doubted = False
@@ -63,11 +59,11 @@ class RowReader:
         width = WIDE if self._looks % 8 == 0 else NARROW
         return self._frontier.near(self._ask, self.storage.rows, width)
 
-    def _ask(self, first: int, missing: NDArray[np.bool_]) -> Found:
-        rows = self.storage.stored(missing.nonzero()[0] + first)
-        return self.storage.locate(rows) if len(rows) else NOTHING
+    def _ask(self, first: int, stop: int) -> list[StoredChunk]:
+        missing = self._frontier.missing
+        return self.storage.locate(self.storage.stored([row for row in range(first, stop) if missing[row]]))
 
-    def scan(self, now: float) -> Found | None:
+    def scan(self, now: float) -> list[StoredChunk] | None:
         """Every missing row that is on disk; None = that would take too long now."""
         found = self._fast.scan(self._frontier)
         if found is None:
@@ -77,7 +73,7 @@ class RowReader:
             self._judge(self._fast.spot_check(self._frontier.last))
         return found
 
-    def walk(self, now: float) -> Found:
+    def walk(self, now: float) -> list[StoredChunk]:
         """Let libhdf5 walk over the whole index, and see that the fast path says the same."""
         self.unchecked = True
         with self._pace.at_work(now):
@@ -85,34 +81,33 @@ class RowReader:
             self._frontier.doubted = False
             found = self.storage.all_of(self._frontier.wanted)
             if self._fast.usable:
-                self._judge(self._fast.differences(found.within(self.storage.end), self._frontier.wanted))
-        return found.pick(self._frontier.missing[found.rows])
+                self._judge(self._fast.differences(within(found, self.storage.end), self._frontier.wanted))
+        return [chunk for chunk in found if self._frontier.missing[chunk.row]]
 
-    def first_word(self, found: Found) -> Found:
+    def first_word(self, found: list[StoredChunk]) -> list[StoredChunk]:
         """Before the first rows of a file go out: see that libhdf5 reads the first one of them alike."""
         if self._fast.usable:
             self.storage.id.refresh()
-            first = found.rows[:1]
             # a growing dataset's new extent is written after its index: libhdf5 may know of no row yet
-            known = first[first < self.storage.rows]
-            differ = unequal(found.pick(np.arange(len(known))), self.storage.locate(known))
-            if len(differ):
-                self._judge(differ)
+            known = [chunk for chunk in found[:1] if chunk.row < self.storage.rows]
+            if known != self.storage.locate([chunk.row for chunk in known]):
+                self._judge([found[0].row])
                 return self._look_slowly()
         return found
 
-    def last_word(self, found: Found, now: float) -> Found:
+    def last_word(self, found: list[StoredChunk], now: float) -> list[StoredChunk]:
         """Before the last rows of a file go out: see that libhdf5 reads the newest ones alike, else all as it does."""
-        if self._fast.usable and len(differ := self._fast.spot_check(self._frontier.last)):
+        if self._fast.usable and (differ := self._fast.spot_check(self._frontier.last)):
             self._judge(differ)
-            right = self.walk(now).within(self.storage.end)
-            self._frontier.mark(right.rows)
-            return found.without(right.rows).and_(right)
+            right = within(self.walk(now), self.storage.end)
+            self._frontier.mark(right)
+            wrong = {chunk.row for chunk in right}
+            return [chunk for chunk in found if chunk.row not in wrong] + right
         return found
 
-    def _judge(self, differ: NDArray[np.int64]) -> None:
+    def _judge(self, differ: list[int]) -> None:
         """libhdf5 wins where the two differ, and from now on."""
-        if len(differ):
+        if differ:
             self._fast.give_up(f"libhdf5 reads row {differ[0]} otherwise")
-            for row in differ.tolist():
+            for row in differ:
                 self._frontier.forget(row)

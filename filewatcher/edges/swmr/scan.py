@@ -53,7 +53,7 @@ def sample_positions(tree: Tree, entry: str, frames: int) -> Positions | None:
     """
     axes = {name: _axis(tree, entry, name, frames) for name in ("sam_x", "sam_y", "sam_z")}
     moving = {name: float(np.ptp(values)) for name, values in axes.items() if values is not None and frames > 1}
-    if not any(moving.values()) or _turns(tree, entry, frames):
+    if not any(moving.values()) or rotation_angles(tree, entry, frames) is not None:
         return None
     still = np.zeros(frames)
     x = axes["sam_x"] if axes["sam_x"] is not None else still
@@ -61,12 +61,18 @@ def sample_positions(tree: Tree, entry: str, frames: int) -> Positions | None:
     return Positions(x, _along(others) if others else axes["sam_y"] if axes["sam_y"] is not None else still)
 
 
-def _turns(tree: Tree, entry: str, frames: int) -> bool:
-    """Whether omega has a value per frame and moves more than readback noise."""
-    dataset = tree.find(f"{entry}/sample/transformations/omega").dataset
-    if dataset is None or dataset.shape != (frames,):
-        return False
-    return bool(np.ptp(np.asarray(read(dataset), np.float64)) * factor(dataset, DEGREES, "deg") > ROTATION)
+def rotation_angles(tree: Tree, entry: str, frames: int) -> NDArray[np.float64] | None:
+    """Degrees at which each frame begins; None where no axis has a value per frame and moves more than readback noise.
+
+    The first of omega and phi that turns, as NXmx has it (``transformations``), else as DECTRIS does (``goniometer``).
+    """
+    for place in ("transformations/omega", "goniometer/omega", "transformations/phi", "goniometer/phi"):
+        dataset = tree.find(f"{entry}/sample/{place}").dataset
+        if dataset is not None and dataset.shape == (frames,):
+            angles = np.asarray(read(dataset), np.float64) * factor(dataset, DEGREES, "deg")
+            if np.isfinite(angles).all() and frames and np.ptp(angles) > ROTATION:
+                return angles
+    return None
 
 
 def _along(axes: list[NDArray[np.float64]]) -> NDArray[np.float64]:

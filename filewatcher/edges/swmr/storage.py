@@ -10,13 +10,14 @@ import numpy as np
 from h5py import h5d, h5i
 
 from filewatcher.core.messages import ChunkLayout, Filter
-from filewatcher.edges.swmr.found import Found
+from filewatcher.core.observations import StoredChunk
 from filewatcher.edges.swmr.libhdf5 import chunk_sizes
 from filewatcher.errors import Broken
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import h5py
-    from numpy.typing import NDArray
 
 SINGLE = 8
 """Chunks asked for one by one; for more, one walk over the whole index is cheaper."""
@@ -58,54 +59,54 @@ class Storage:
         lead = (row, self.channel or 0)[: len(self.id.shape) - 2]
         return (*lead, 0, 0)
 
-    def stored(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Those of these rows that are on disk."""
+    def stored(self, rows: Sequence[int]) -> Sequence[int]:
+        """Those of these rows that are on disk; they lie within the dataset now."""
         if self.start is not None:
-            return rows[rows < self.rows]
+            return [row for row in rows if row < self.rows]
         if len(self.id.shape) == 2:
-            return rows if self.id.get_num_chunks() else rows[:0]
-        return rows[self.sizes(rows) > 0]
+            return rows if self.id.get_num_chunks() else []
+        return [row for row, size in zip(rows, self.sizes(rows), strict=True) if size]
 
-    def locate(self, rows: NDArray[np.int64]) -> Found:
-        """Where the bytes of rows are that are `stored`; libhdf5's chunk index is the authority."""
+    def locate(self, rows: Sequence[int]) -> list[StoredChunk]:
+        """Where the bytes of rows (ascending) are that are `stored`; libhdf5's chunk index is the authority."""
         if self.start is not None or len(rows) > SINGLE:
-            wanted = np.zeros(self.rows, bool)
-            wanted[rows] = True
+            wanted = bytearray(self.rows)
+            for row in rows:
+                wanted[row] = 1
             return self.all_of(wanted)
-        table = []
-        for row in rows.tolist():
+        found = []
+        for row in rows:
             chunk = self.id.get_chunk_info_by_coord(self._place(row))
             if chunk.size and chunk.byte_offset is not None:
-                table.append((row, chunk.byte_offset, chunk.size, chunk.filter_mask))
-        return Found.of(table)
+                found.append(StoredChunk(row, chunk.byte_offset, chunk.size, chunk.filter_mask))
+        return found
 
-    def all_of(self, wanted: NDArray[np.bool_]) -> Found:
-        """Walk over the whole index: every row on disk that is wanted (bitmap over the rows)."""
+    def all_of(self, wanted: bytearray) -> list[StoredChunk]:
+        """Walk over the whole index: every row on disk that is wanted (bitmap over the rows), ascending."""
         if self.start is not None:
             size = int(np.prod(self.layout.shape)) * np.dtype(self.layout.dtype).itemsize
             channels = int(self.id.shape[1]) if len(self.id.shape) == 4 else 1
             first = self.start + size * (self.channel or 0)
-            rows = np.flatnonzero(wanted[: self.rows]).tolist()
-            return Found.of([(row, first + row * channels * size, size, 0) for row in rows])
+            rows = [row for row in range(min(self.rows, len(wanted))) if wanted[row]]
+            return [StoredChunk(row, first + row * channels * size, size, 0) for row in rows]
         chunks: list[h5py.h5d.StoreInfo] = []
-        self.id.chunk_iter(chunks.append)  # no Python of ours per chunk: there may be 100,000
-        if not chunks:
-            return Found.of([])
-        places, masks, offsets, sizes = zip(*chunks, strict=True)
-        lead = np.array(places, np.int64).reshape(len(chunks), -1)
-        rows = lead[:, 0] if lead.shape[1] > 2 else np.zeros(len(chunks), np.int64)
-        stored = np.array(sizes, np.int64)
-        chosen = (stored > 0) & (rows < len(wanted))
-        if lead.shape[1] == 4:
-            chosen &= lead[:, 1] == (self.channel or 0)
-        chosen[chosen] = wanted[rows[chosen]]
-        which = np.flatnonzero(chosen)
-        offset = np.array([offsets[i] for i in which.tolist()], np.int64)
-        return Found(rows[which], offset, stored[which], np.array(masks, np.uint32)[which])
+        self.id.chunk_iter(chunks.append)  # no Python of ours while libhdf5 holds everything up
+        found = []
+        for place, mask, offset, size in chunks:
+            row = place[0] if len(place) > 2 else 0
+            other = len(place) == 4 and place[1] != (self.channel or 0)
+            if size and not other and row < len(wanted) and wanted[row]:
+                found.append(StoredChunk(row, offset, size, mask))
+        return sorted(found)
 
-    def sizes(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    def sizes(self, rows: Sequence[int]) -> list[int]:
         """Stored bytes of rows that lie within the dataset now; 0 = not on disk."""
-        return np.array(chunk_sizes(self.id, rows.tolist(), self._place(0)[1:]), np.int64)
+        return chunk_sizes(self.id, rows, self._place(0)[1:])
+
+
+def within(found: Sequence[StoredChunk], end: int) -> list[StoredChunk]:
+    """Those whose bytes lie within a file of `end` bytes: of others there is nothing to be read yet."""
+    return [chunk for chunk in found if chunk.offset + chunk.size <= end]
 
 
 def storage_of(dataset: h5py.Dataset, channel: int | None) -> Storage:

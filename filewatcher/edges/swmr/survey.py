@@ -82,7 +82,7 @@ def _files(described: Described, news: Sequence[Observation]) -> tuple[Inspected
     on_disk = np.zeros(len(frame_map.files), np.int64)
     for item in news:
         if isinstance(item, OnDisk):
-            on_disk[item.file] += len(frame_map.frames_at(item.file, item.rows)[1])
+            on_disk[item.file] += sum(len(frame_map.frames_of(item.file, chunk.row)) for chunk in item.chunks)
     writers = next((item for item in reversed(news) if isinstance(item, Writers)), None)
     files = []
     for number, source in enumerate(frame_map.files):

@@ -1,18 +1,17 @@
 """How a reader's process and its parent talk: messages over a stream socket, each its length and a pickle.
 
-The arrays of `OnDisk` go as bytes, a few dozen of them at a thousand frames a second: numpy's own pickles cost more
-than the looks that found the frames.
+Chunks go as one array of numbers per file and look: pickles of their own would cost more than the look that found them.
 """
 
 from __future__ import annotations
 
 import pickle
 import struct
+from array import array
+from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
-
-from filewatcher.core.observations import OnDisk
+from filewatcher.core.observations import OnDisk, StoredChunk
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,15 +22,13 @@ if TYPE_CHECKING:
 LENGTH = struct.Struct("<I")
 
 
-class _Rows(NamedTuple):
-    """An `OnDisk` without its arrays."""
+class _Chunks(NamedTuple):
+    """An `OnDisk` in as few objects as can be."""
 
     file: int
     inode: int
-    n: int
-    """How many."""
-    columns: bytes
-    """Rows, offsets and sizes as int64, then filter masks as uint32."""
+    numbers: bytes
+    """Four int64 per chunk."""
     layout: ChunkLayout | None
     """None = as the last time for this file."""
 
@@ -71,13 +68,13 @@ class Packer:
 
     def pack(self, news: Sequence[Observation]) -> list[Any]:
         """Return news as `Unpacker` takes it."""
-        return [self._rows(item) if isinstance(item, OnDisk) else item for item in news]
+        return [self._chunks(item) if isinstance(item, OnDisk) else item for item in news]
 
-    def _rows(self, item: OnDisk) -> _Rows:
-        columns = (item.rows.tobytes(), item.offsets.tobytes(), item.sizes.tobytes(), item.filter_masks.tobytes())
+    def _chunks(self, item: OnDisk) -> _Chunks:
+        numbers = array("q", chain.from_iterable(item.chunks)).tobytes()
         known = self._told.get(item.file) is item.layout
         self._told[item.file] = item.layout
-        return _Rows(item.file, item.inode, len(item.rows), b"".join(columns), None if known else item.layout)
+        return _Chunks(item.file, item.inode, numbers, None if known else item.layout)
 
 
 class Unpacker:
@@ -88,12 +85,11 @@ class Unpacker:
 
     def unpack(self, news: Sequence[Any]) -> list[Observation]:
         """Return news as it was packed."""
-        return [self._on_disk(item) if isinstance(item, _Rows) else item for item in news]
+        return [self._on_disk(item) if isinstance(item, _Chunks) else item for item in news]
 
-    def _on_disk(self, item: _Rows) -> OnDisk:
-        file, inode, n, columns, layout = item
+    def _on_disk(self, item: _Chunks) -> OnDisk:
+        file, inode, numbers, layout = item
         if layout is not None:
             self._told[file] = layout
-        numbers = np.frombuffer(columns, np.int64, 3 * n)
-        masks = np.frombuffer(columns, np.uint32, n, 24 * n)
-        return OnDisk(file, numbers[:n], numbers[n : 2 * n], numbers[2 * n :], masks, self._told[file], inode)
+        each = iter(array("q", numbers))
+        return OnDisk(file, list(map(StoredChunk, each, each, each, each)), self._told[file], inode)

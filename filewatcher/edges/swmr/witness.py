@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
     from numpy.typing import NDArray
 
-    from filewatcher.edges.swmr.found import Found
+    from filewatcher.core.observations import StoredChunk
     from filewatcher.edges.swmr.libhdf5 import Peek
     from filewatcher.edges.swmr.storage import Storage
 
@@ -30,16 +31,16 @@ class Witness:
         self._path = path
         self._inode = inode
         self._end = 0
-        self._first: tuple[int, int, int] | None = None
+        self._first: StoredChunk | None = None
         self._rows: tuple[int, ...] = ()
 
-    def note(self, found: Found, inode: int) -> None:
+    def note(self, found: Sequence[StoredChunk], inode: int) -> None:
         """These frames are about to be reported, from a file of this inode."""
         self._inode = inode
-        self._end = max(self._end, int((found.offsets + found.sizes).max()))
-        self._rows = (*self._rows[:1], int(found.rows[-1]))
+        self._end = max(self._end, *(chunk.offset + chunk.size for chunk in found))
+        self._rows = (*self._rows[:1], found[-1].row)
         if self._first is None:
-            self._first = (int(found.rows[0]), int(found.offsets[0]), int(found.sizes[0]))
+            self._first = found[0]
 
     def know(self, rows: NDArray[np.int64]) -> None:
         """An earlier process has reported these rows (ascending), wherever they were."""
@@ -63,8 +64,7 @@ class Witness:
             raise Rewritten(f"{self._path} was begun anew: frames that were seen in it are gone")
         if self._first is None:
             return
-        now = storage.locate(np.array([self._first[0]]))
-        if (int(now.offsets[0]), int(now.sizes[0])) != self._first[1:]:
+        if storage.locate([self._first.row]) != [self._first]:
             raise Rewritten(f"{self._path} was begun anew: it holds another frame where the first one was seen")
 
 
@@ -72,6 +72,5 @@ def _there(storage: Storage, row: int) -> bool:
     """Whether a row is in the index. Raises what h5py raises where that cannot be read now: that is no sign."""
     if row >= storage.rows:
         return False
-    one = np.array([row])
     # `stored` is cheap, but an index of which it meets a half-written block looks empty to it: the other one complains
-    return bool(len(storage.stored(one))) or bool(len(storage.locate(one)))
+    return bool(storage.stored([row])) or bool(storage.locate([row]))

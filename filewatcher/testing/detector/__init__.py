@@ -8,7 +8,7 @@ For commissioning, demonstrations and tests. ::
 """
 
 from filewatcher.testing.detector.models import MODELS, Model
-from filewatcher.testing.detector.plan import Images, Step, data_files, master_path, schedule
+from filewatcher.testing.detector.plan import Images, Step, data_files, master_path, master_paths, schedule
 from filewatcher.testing.detector.report import Written
 from filewatcher.testing.detector.run import run, write_master
 from filewatcher.testing.detector.settings import LAYOUTS, Faults, Simulation
@@ -24,6 +24,7 @@ __all__ = [
     "Written",
     "data_files",
     "master_path",
+    "master_paths",
     "run",
     "schedule",
     "write_master",

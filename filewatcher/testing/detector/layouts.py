@@ -17,7 +17,7 @@ import numpy as np
 
 from filewatcher.testing.detector.datafile import LIBVER, create_images
 from filewatcher.testing.detector.nexus import write_entry, write_mask
-from filewatcher.testing.detector.plan import data_files, master_path, meta_path
+from filewatcher.testing.detector.plan import data_files, master_paths, meta_path
 from filewatcher.testing.detector.settings import CHANNELS
 
 if TYPE_CHECKING:
@@ -34,9 +34,16 @@ def write_files(sim: Simulation) -> None:
         with h5py.File(meta_path(sim), "x", libver=LIBVER) as meta:
             write_mask(meta, "mask", sim)
         mask = h5py.ExternalLink(meta_path(sim).name, "/mask")
-    with h5py.File(master_path(sim), "x", libver=LIBVER) as master:
-        master.attrs[STAMP] = stamp(sim)
-        _LAYOUTS[sim.layout](write_entry(master, sim, mask), sim)
+    first = 0
+    for path, scan in zip(master_paths(sim), sim.scans, strict=True):
+        with h5py.File(path, "x", libver=LIBVER) as master:
+            master.attrs[STAMP] = stamp(sim)
+            data = write_entry(master, scan, mask)
+            if sim.layout == "diamond":
+                _diamond(data, sim, range(first, first + scan.n_frames))
+            else:
+                _LAYOUTS[sim.layout](data, sim)
+        first += scan.n_frames
 
 
 def stamp(sim: Simulation) -> str:
@@ -45,6 +52,8 @@ def stamp(sim: Simulation) -> str:
         "layout",
         "detector",
         "grid",
+        "second",
+        "oscillation",
         "snaked",
         "step_um",
         "n_frames",
@@ -56,15 +65,21 @@ def stamp(sim: Simulation) -> str:
     return repr([getattr(sim, name) for name in fields] + [(f.path.name, len(f.frames)) for f in data_files(sim)])
 
 
-def _diamond(data: h5py.Group, sim: Simulation) -> None:
-    layout = h5py.VirtualLayout((sim.n_frames, *sim.model.shape), "<u2")
+def _diamond(data: h5py.Group, sim: Simulation, frames: range) -> None:
+    """Link to all data files, and map those images that are this scan's: a second one begins in the midst of them."""
+    layout = h5py.VirtualLayout((len(frames), *sim.model.shape), "<u2")
     for file in data_files(sim):
         link = f"data_{file.number:06d}"
         data[link] = h5py.ExternalLink(file.path.name, file.dataset)
-        source = h5py.VirtualSource(".", f"{data.name}/{link}", (len(file.frames), *sim.model.shape), "<u2")
-        layout[file.frames[0] : file.frames[-1] + 1] = source
+        start = int(file.frames[0])
+        mine = range(max(start, frames.start), min(start + len(file.frames), frames.stop))
+        if mine:
+            source = h5py.VirtualSource(".", f"{data.name}/{link}", (len(file.frames), *sim.model.shape), "<u2")
+            layout[mine.start - frames.start : mine.stop - frames.start] = source[
+                mine.start - start : mine.stop - start
+            ]
     data.create_virtual_dataset("data", layout)
-    for axis in ("omega", "sam_x", "sam_y"):
+    for axis in ("omega", "sam_x", "sam_y", "sam_z"):
         data[axis] = h5py.SoftLink(f"/entry/sample/transformations/{axis}")
 
 
@@ -101,7 +116,6 @@ def _single(data: h5py.Group, sim: Simulation) -> None:
 
 
 _LAYOUTS = {
-    "diamond": _diamond,
     "dectris": _dectris,
     "dectris-2024": _dectris_2024,
     "jungfraujoch": _jungfraujoch,

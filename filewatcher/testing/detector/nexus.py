@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import hdf5plugin
 import numpy as np
 
-from filewatcher.testing.detector.sample import positions
+from filewatcher.testing.detector.sample import angles, positions
 from filewatcher.testing.detector.settings import CHANNELS
 
 if TYPE_CHECKING:
@@ -159,13 +159,15 @@ def _write_module(detector: h5py.Group, sim: Simulation) -> None:
 
 
 def _write_sample(entry: h5py.Group, sim: Simulation) -> None:
-    """Write the sample's position at every frame; omega stands still."""
+    """Write the sample's position at every frame, and omega: it turns, or stands still at some quarter turn."""
     sample = _group(entry, "sample", "NXsample")
     sample["depends_on"] = np.bytes_(f"{_SAMPLE}/sam_x")
     chain = _group(sample, "transformations", "NXtransformations")
-    x, y = positions(sim)
+    x, across = positions(sim)
     still = np.zeros(sim.n_frames)
-    _axis(chain, "omega", still, "rotation", (-1, 0, 0), ".")
-    _axis(chain, "sam_z", still, "translation", (0, 0, 1), f"{_SAMPLE}/omega")
+    # what was across the beam lies along it after a quarter turn
+    y, z = (still, across) if sim.turn % 2 else (across, still)
+    _axis(chain, "omega", angles(sim), "rotation", (-1, 0, 0), ".")
+    _axis(chain, "sam_z", z, "translation", (0, 0, 1), f"{_SAMPLE}/omega")
     _axis(chain, "sam_y", y, "translation", (0, 1, 0), f"{_SAMPLE}/sam_z")
     _axis(chain, "sam_x", x, "translation", (1, 0, 0), f"{_SAMPLE}/sam_y")

@@ -52,6 +52,12 @@ def master_path(sim: Simulation) -> Path:
     return sim.directory.absolute() / (sim.name + suffix)
 
 
+def master_paths(sim: Simulation) -> tuple[Path, ...]:
+    """Return the path of the master of each scan."""
+    first = master_path(sim)
+    return (first, *(first.with_name(f"{sim.name}_second{first.suffix}") for _ in sim.scans[1:]))
+
+
 def meta_path(sim: Simulation) -> Path:
     """Return the path of Odin's file beside the master, with the mask (layout ``diamond``)."""
     return sim.directory.absolute() / f"{sim.name}_meta.h5"

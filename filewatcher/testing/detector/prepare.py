@@ -9,7 +9,7 @@ import h5py
 
 from filewatcher.errors import Refused
 from filewatcher.testing.detector.layouts import STAMP, stamp, write_files
-from filewatcher.testing.detector.plan import data_files, master_path, meta_path
+from filewatcher.testing.detector.plan import data_files, master_path, master_paths, meta_path
 from filewatcher.testing.detector.pool import make_pool
 
 if TYPE_CHECKING:
@@ -33,14 +33,14 @@ def prepare_master(sim: Simulation) -> None:
 def prepare_run(sim: Simulation) -> None:
     """Have the pool, and a master of these settings without images: the one that is there, or a new one."""
     make_pool(sim)
-    beside = set(_earlier(sim)) - {master_path(sim), meta_path(sim)} if sim.directory.is_dir() else set()
-    if beside or not master_path(sim).exists() or not _is_waiting(sim):
+    beside = set(_earlier(sim)) - {*master_paths(sim), meta_path(sim)} if sim.directory.is_dir() else set()
+    if beside or not all(path.exists() for path in master_paths(sim)) or not _is_waiting(sim):
         prepare_master(sim)
 
 
 def _earlier(sim: Simulation) -> list[Path]:
     """Return the files of a simulation of this name, of any layout."""
-    name = re.compile(rf"{re.escape(sim.name)}(\.nxs|_master\.h5|_meta\.h5|(_data)?_\d+\.h5)")
+    name = re.compile(rf"{re.escape(sim.name)}((_second)?\.nxs|_master\.h5|_meta\.h5|(_data)?_\d+\.h5)")
     part = re.compile(rf"\.{re.escape(sim.name)}_data_\d+\.h5\.part")
     files = sim.directory.absolute().iterdir()
     return sorted(path for path in files if name.fullmatch(path.name) or part.fullmatch(path.name))

@@ -51,9 +51,14 @@ def cells(sim: Simulation) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 
 def positions(sim: Simulation) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return ``sam_x`` and ``sam_y`` of every frame in mm, the middle of the grid at 0; shape (frames,)."""
-    step = sim.step_um / 1000
+    step = 0.0 if sim.oscillation else sim.step_um / 1000
     column, row = cells(sim)
     return (column - (sim.grid[0] - 1) / 2) * step, (row - (sim.grid[1] - 1) / 2) * step
+
+
+def angles(sim: Simulation) -> NDArray[np.float64]:
+    """Return omega at the beginning of every frame in degrees; shape (frames,)."""
+    return 90.0 * sim.turn + sim.oscillation * np.arange(sim.n_frames)
 
 
 def stills(sim: Simulation) -> tuple[Still, ...]:
@@ -68,6 +73,15 @@ def stills(sim: Simulation) -> tuple[Still, ...]:
 
 def images(sim: Simulation) -> NDArray[np.int64]:
     """Return which image of the pool every frame shows; shape (frames,)."""
+    return np.concatenate([_images(scan) for scan in sim.scans])
+
+
+def _images(sim: Simulation) -> NDArray[np.int64]:
+    if sim.oscillation:
+        # a plate: thinnest along the beam at 0 degrees, and so dark that the weakest image is its own
+        thickness = 0.05 + 0.95 * np.sin(np.radians(angles(sim))) ** 2
+        level = np.ceil(thickness * sim.levels).astype(np.int64)
+        return np.asarray(BLANKS + level - 1, np.int64)
     column, row = cells(sim)
     chosen = np.arange(sim.n_frames) % BLANKS
     for crystal in range(sim.crystals):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from filewatcher.errors import Refused
@@ -64,6 +64,12 @@ class Simulation:
     """One of `MODELS`."""
     grid: tuple[int, int] = (20, 15)
     """Columns, rows."""
+    second: tuple[int, int] | None = None
+    """Columns, rows of a second grid, a quarter turn further: the detector is armed once for both (``diamond``)."""
+    turn: int = 0
+    """Quarter turns of omega."""
+    oscillation: float = 0.0
+    """Degrees per frame; more than 0 = a rotation instead of a grid scan, of as many frames as the grid has cells."""
     snaked: bool = True
     """Every second row runs backwards."""
     step_um: float = 20.0
@@ -102,8 +108,18 @@ class Simulation:
 
     @property
     def n_frames(self) -> int:
-        """Logical frames that the master promises."""
-        return self.grid[0] * self.grid[1] if self.frames is None else self.frames
+        """Frames in all: what the masters promise."""
+        if self.frames is not None:
+            return self.frames
+        return math.prod(self.grid) + (0 if self.second is None else math.prod(self.second))
+
+    @property
+    def scans(self) -> tuple[Simulation, ...]:
+        """Return each grid as a simulation of its own; they follow each other in the data files."""
+        if self.second is None:
+            return (self,)
+        alone = replace(self, second=None, faults=Faults())
+        return alone, replace(alone, grid=self.second, turn=self.turn + 1)
 
     @property
     def model(self) -> Model:
@@ -139,12 +155,23 @@ def _wrong_scan(sim: Simulation) -> Iterator[str]:
         yield f"grid {sim.grid[0]}x{sim.grid[1]} has {math.prod(sim.grid)} cells: give at most {MOST_FRAMES}"
     if sim.frames is not None and not 1 <= sim.frames <= sim.grid[0] * sim.grid[1]:
         yield f"frames={sim.frames} does not fit a grid of {sim.grid[0]}x{sim.grid[1]}: give 1 to {math.prod(sim.grid)}"
+    if sim.second is not None:
+        yield from _wrong_second(sim, sim.second)
     if not sim.rate > 0:
         yield f"rate {sim.rate:g} Hz: give a number above 0, or inf for as fast as possible"
     if not (math.isfinite(sim.step_um) and sim.step_um > 0):
         yield f"step {sim.step_um:g} um: give a number above 0"
+    if not (math.isfinite(sim.oscillation) and sim.oscillation >= 0) or (sim.oscillation and sim.second is not None):
+        yield f"oscillation {sim.oscillation:g}: give degrees per frame, 0 for a grid scan, and no second grid"
     if sim.exposure is not None and not 0 < sim.exposure <= (math.inf if math.isinf(sim.rate) else sim.frame_time):
         yield f"exposure {sim.exposure:g} s does not fit a rate of {sim.rate:g} Hz: give at most {sim.frame_time:g} s"
+
+
+def _wrong_second(sim: Simulation, second: tuple[int, int]) -> Iterator[str]:
+    if min(second) < 1 or math.prod(second) > MOST_FRAMES:
+        yield f"second grid {second[0]}x{second[1]}: give columns x rows, at least 1 and at most {MOST_FRAMES} cells"
+    if sim.layout != "diamond" or sim.frames is not None:
+        yield f"a second grid needs the layout diamond (this is {sim.layout}) and all its frames: leave frames out"
 
 
 def _wrong_counts(sim: Simulation) -> Iterator[str]:

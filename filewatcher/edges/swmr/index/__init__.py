@@ -14,7 +14,6 @@ version, owner and offset, entries by size, address and the size of the file; wh
 """
 
 from filewatcher.edges.swmr.index.blocks import Blocks, Torn, Unusual
-from filewatcher.edges.swmr.index.chunks import ChunkIndex, Chunks
-from filewatcher.edges.swmr.index.entry import Entries
+from filewatcher.edges.swmr.index.chunks import ChunkIndex
 
-__all__ = ["Blocks", "ChunkIndex", "Chunks", "Entries", "Torn", "Unusual"]
+__all__ = ["Blocks", "ChunkIndex", "Torn", "Unusual"]

@@ -1,4 +1,8 @@
-"""The chunks of one dataset, by row, out of whichever index it has."""
+"""The chunks of one dataset, by row, out of whichever index it has.
+
+Numbers here are Python's: a look finds a frame or two in each of a few files, and numpy's first touch costs ten times
+as much as those after a sleep.
+"""
 
 from __future__ import annotations
 
@@ -6,33 +10,23 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from filewatcher.edges.swmr.index.entry import Entries
+from filewatcher.core.observations import StoredChunk
 from filewatcher.edges.swmr.index.extensible import ExtensibleArray
 from filewatcher.edges.swmr.index.fixed import FixedArray
 from filewatcher.edges.swmr.index.header import EXTENSIBLE, find_index
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from collections.abc import Sequence
 
     from filewatcher.edges.swmr.index.blocks import Blocks
+    from filewatcher.edges.swmr.index.entry import Entry
 
 PAGE = 4096
 """Bytes that the kernel copies at a time: between two of them a writer may be held up for long."""
 STRIDE = 8192
 """Rows read at a time."""
-NONE = np.zeros(0, np.int64)
-
-
-class Chunks(NamedTuple):
-    """Chunks of rows, columns of shape (n,)."""
-
-    rows: NDArray[np.int64]
-    """Ascending."""
-    entries: Entries
-    """Addresses are counted from the start of the file here."""
-    doubtful: NDArray[np.int64]
-    """Indices into the columns: entries that lie on two memory pages. Their halves may stay apart for as long as the
-    writer is held up between them, and two reads in a row see the same."""
+FEW = 64
+"""Rows up to which a loop over all is cheaper than numpy."""
 
 
 class Piece(NamedTuple):
@@ -72,65 +66,70 @@ class ChunkIndex:
                 self._array = kind(self._blocks, place.address, self._chunk_size)
         return self._array
 
-    def locate(self, rows: NDArray[np.int64]) -> Chunks:
-        """Find the chunks of these rows (ascending)."""
-        if not len(rows):
-            return NOTHING
-        first = int(rows[0])
-        wanted = np.zeros(int(rows[-1]) + 1 - first, bool)
-        wanted[rows - first] = True
-        return self.find(wanted, first)
+    def locate(self, rows: Sequence[int]) -> tuple[list[StoredChunk], list[int]]:
+        """Find the chunks of these rows (ascending); as `find`."""
+        wanted = bytearray(rows[-1] + 1 if rows else 0)
+        for row in rows:
+            wanted[row] = 1
+        return self.find(wanted, rows[0] if rows else 0, len(wanted))
 
-    def find(self, wanted: NDArray[np.bool_], first: int = 0) -> Chunks:
-        """Find those chunks that two reads in a row agree on; `wanted`: bitmap over the rows from `first` on."""
-        if len(wanted) <= STRIDE:
-            return self._find(wanted, first)
-        parts = [
-            self._find(wanted[start : start + STRIDE], first + start)
-            for start in range(0, len(wanted), STRIDE)
-            if wanted[start : start + STRIDE].any()
-        ]
-        parts = [part for part in parts if len(part.rows)]
-        if len(parts) < 2:
-            return parts[0] if parts else NOTHING
-        before = np.cumsum([0] + [len(part.rows) for part in parts])
-        return Chunks(
-            np.concatenate([part.rows for part in parts]),
-            Entries(*(np.concatenate(column) for column in zip(*(part.entries for part in parts), strict=True))),
-            np.concatenate([part.doubtful + n for part, n in zip(parts, before.tolist(), strict=False)]),
-        )
+    def find(self, wanted: bytearray, first: int, stop: int) -> tuple[list[StoredChunk], list[int]]:
+        """Find those chunks that two reads in a row agree on; `wanted`: bitmap over all rows, of which first to stop.
 
-    def _find(self, wanted: NDArray[np.bool_], first: int) -> Chunks:
+        Returns them, ascending, and those rows whose entry lies on two memory pages: its halves may stay apart for as
+        long as the writer is held up between them, and both reads see the same.
+        """
+        found: list[StoredChunk] = []
+        doubtful: list[int] = []
+        while first < stop:
+            upto = min(first + STRIDE, stop)
+            if wanted.find(1, first, upto) >= 0:
+                some, doubts = self._find(wanted, first, upto)
+                found += some
+                doubtful += doubts
+            first = upto
+        return found, doubtful
+
+    def _find(self, wanted: bytearray, first: int, stop: int) -> tuple[list[StoredChunk], list[int]]:
         array = self.array
         if array is None:
-            return NOTHING
-        per_row, size = self._per_row, array.entry.size
-        pieces = self._pieces(array, first * per_row, (first + len(wanted)) * per_row)
-        if all(piece.address is None for piece in pieces):
-            return NOTHING
-        once = self._bytes(array, pieces)
-        entries = self._decode(array, once)
-        hit = (wanted & entries.written()).nonzero()[0]
-        if not len(hit):
-            return NOTHING
+            return [], []
+        entry, size, step = array.entry, array.entry.size, array.entry.size * self._per_row
+        once = self._bytes(array, self._pieces(array, first, stop))
+        rows = self._written(once, entry, wanted, first, stop)
+        if not rows:
+            return [], []
         end = self._blocks.end
-        a, z = int(hit[0]), int(hit[-1]) + 1
-        pieces = self._pieces(array, (first + a) * per_row, (first + z) * per_row)
+        pieces = self._pieces(array, rows[0], rows[-1] + 1)
         twice = self._bytes(array, pieces)
-        chosen = entries.at(hit)
-        sure = chosen.addresses <= end - chosen.sizes  # not their sum: half an address may be anything
-        if once[a * per_row * size : z * per_row * size] != twice:
-            again = self._decode(array, twice).at(hit - a)
-            for one, other in zip(chosen, again, strict=True):
-                sure &= one == other
-        if not sure.all():
-            hit, chosen = hit[sure], chosen.at(sure)
-        if base := self._blocks.base:
-            chosen = chosen._replace(addresses=chosen.addresses + base)
-        return Chunks(hit + first, chosen, self._on_two_pages(pieces, size, hit + first))
+        ahead = (rows[0] - first) * step
+        base = self._blocks.base
+        found = []
+        for row in rows:
+            at = (row - rows[0]) * step + self._chunk * size
+            raw = twice[at : at + size]
+            if raw == once[ahead + at : ahead + at + size] and (chunk := entry.decode(raw, end)):
+                address, stored, mask = chunk
+                found.append(StoredChunk(row, base + address, stored, mask))
+        split = self._on_two_pages(pieces, size)
+        return found, [chunk.row for chunk in found if chunk.row in split] if split else []
+
+    def _written(self, raw: bytes, entry: Entry, wanted: bytearray, first: int, stop: int) -> list[int]:
+        """Wanted rows whose entries are not empty."""
+        size, nothing = entry.size, entry.nothing
+        step, at = size * self._per_row, size * self._chunk
+        if stop - first <= FEW:
+            places = zip(range(first, stop), range(at, len(raw), step), strict=True)
+            return [row for row, place in places if wanted[row] and raw[place : place + size] != nothing]
+        table = np.frombuffer(raw, np.uint8).reshape(stop - first, step)[:, at : at + size]
+        written = (table != np.frombuffer(nothing, np.uint8)).any(axis=1)
+        written &= np.frombuffer(wanted, bool, stop - first, first)
+        rows: list[int] = (written.nonzero()[0] + first).tolist()
+        return rows
 
     def _pieces(self, array: FixedArray | ExtensibleArray, first: int, stop: int) -> list[Piece]:
-        """Pieces that together are elements first to stop."""
+        """Pieces that together are the elements of rows first to stop."""
+        first, stop = first * self._per_row, stop * self._per_row
         known = self._piece
         if known.first <= first and stop <= known.stop:
             assert known.address is not None
@@ -152,22 +151,15 @@ class ChunkIndex:
         ]
         return raw[0] if len(raw) == 1 else b"".join(raw)
 
-    def _decode(self, array: FixedArray | ExtensibleArray, raw: bytes) -> Entries:
-        entries = array.entry.decode(raw)
-        return entries if self._per_row == 1 else entries.at(slice(self._chunk, None, self._per_row))
-
-    def _on_two_pages(self, pieces: list[Piece], size: int, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Which of the rows have an entry that begins on one memory page and ends on the next: indices."""
-        base = self._blocks.base
-        there = [(p.first, p.stop, p.address + base) for p in pieces if p.address is not None]
-        if all(at // PAGE == (at + (stop - first) * size - 1) // PAGE for first, stop, at in there):
-            return NONE
-        elements = rows * self._per_row + self._chunk
-        starts = np.array([first for first, _, _ in there])
-        which = np.searchsorted(starts, elements, side="right") - 1
-        positions = np.array([at for _, _, at in there])[which] + (elements - starts[which]) * size
-        split: NDArray[np.int64] = (positions % PAGE > PAGE - size).nonzero()[0]
-        return split
-
-
-NOTHING = Chunks(NONE, Entries(NONE, NONE, np.zeros(0, np.uint32)), NONE)
+    def _on_two_pages(self, pieces: list[Piece], size: int) -> set[int]:
+        """Rows whose entry begins on one memory page and ends on the next."""
+        rows = set()
+        for first, stop, address in pieces:
+            if address is None:
+                continue
+            begin = address + self._blocks.base
+            for page in range((begin // PAGE + 1) * PAGE, begin + (stop - first) * size, PAGE):
+                before, within = divmod(page - begin, size)
+                if within:
+                    rows.add((first + before) // self._per_row)
+        return rows

@@ -1,12 +1,15 @@
-"""The engine `dials` on real images, against the answers of DIALS itself."""
+"""Both engines on real images, against the answers of DIALS itself."""
 
 from __future__ import annotations
 
+import csv
+import gzip
 import json
 from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any
 
 import h5py
+import numpy as np
 import pytest
 
 from spotfinding.analysis import Analysis, Record
@@ -16,6 +19,12 @@ from spotfinding.parameters import Parameters
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from spotfinding.analysis import Measured
+
+ENGINES = ("dials", "native")
 
 # as thau_3_2.nxs says: PILATUS3 6M at Diamond I24
 PILATUS = Detector(
@@ -53,8 +62,8 @@ def chunks(path: Path) -> tuple[list[Chunk], Layout]:
     return [Chunk(str(path), info.byte_offset, info.size, info.filter_mask) for info in infos], layout
 
 
-def analyse(detector: Detector, words: list[str], *paths: Path) -> list[Record]:
-    analysis = Analysis(detector, Parameters.parse(words), "dials")
+def analyse(detector: Detector, words: list[str], engine: str, *paths: Path) -> list[Record]:
+    analysis = Analysis(detector, Parameters.parse(words), engine)
     analysis.warm_up()
     records = []
     for path in paths:
@@ -73,7 +82,8 @@ def counts(test_data: Path, folder: str, setting: str) -> tuple[list[int], list[
 
 
 @pytest.mark.data
-def test_thaumatin_line_has_the_statistics_of_dials(test_data: Path) -> None:
+@pytest.mark.parametrize("engine", ENGINES)
+def test_thaumatin_line_has_the_statistics_of_dials(test_data: Path, engine: str) -> None:
     reference = [
         entry
         for entry in json.loads((test_data / "reference_pia.json").read_text())
@@ -83,16 +93,17 @@ def test_thaumatin_line_has_the_statistics_of_dials(test_data: Path) -> None:
     _, strong = counts(test_data, "i24_thaumatin_grid", "default")
     names = [field.name for field in fields(Record) if field.name != "n_strong_pixels"]
     expected: list[dict[str, Any]] = [{name: entry[name] for name in names} for entry in reference]
-    records = analyse(PILATUS, ["d_max=40"], *thaumatin(test_data))
+    records = analyse(PILATUS, ["d_max=40"], engine, *thaumatin(test_data))
     assert len(records) == 19
     assert [{name: round(getattr(record, name), 4) for name in names} for record in records] == expected
     assert [record.n_strong_pixels for record in records] == strong
 
 
 @pytest.mark.data
+@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("setting", ["dispersion_extended", "dispersion"])
-def test_thaumatin_line_without_limits_has_the_counts_of_find_spots(test_data: Path, setting: str) -> None:
-    records = analyse(PILATUS, [f"threshold_algorithm={setting}", "d_max=none"], *thaumatin(test_data))
+def test_thaumatin_line_without_limits_has_the_counts_of_find_spots(test_data: Path, setting: str, engine: str) -> None:
+    records = analyse(PILATUS, [f"threshold_algorithm={setting}", "d_max=none"], engine, *thaumatin(test_data))
     name = {"dispersion_extended": "default"}.get(setting, setting)
     spots, strong = counts(test_data, "i24_thaumatin_grid", name)
     assert [record.n_spots_total for record in records] == spots
@@ -100,12 +111,41 @@ def test_thaumatin_line_without_limits_has_the_counts_of_find_spots(test_data: P
 
 
 @pytest.mark.data
+@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("setting", ["dispersion_extended", "dispersion"])
-def test_frames_without_beam_have_no_spots(test_data: Path, setting: str) -> None:
+def test_frames_without_beam_have_no_spots(test_data: Path, setting: str, engine: str) -> None:
     path = test_data / "eiger2_16m_blank" / "eiger2_16m_blank_000001.h5"
-    records = analyse(EIGER, [f"threshold_algorithm={setting}"], path)
+    records = analyse(EIGER, [f"threshold_algorithm={setting}"], engine, path)
     _, strong = counts(test_data, "eiger2_16m_blank", {"dispersion_extended": "default"}.get(setting, setting))
     empty = {"n_spots_total": 0, "n_spots_no_ice": 0, "n_spots_4A": 0, "total_intensity": 0.0}
     resolutions = ("estimated_d_min", "d_min_distl_method_1", "d_min_distl_method_2")
     unknown = dict.fromkeys((*resolutions, "noisiness_method_1", "noisiness_method_2"), -1.0)
     assert [asdict(record) for record in records] == [empty | unknown | {"n_strong_pixels": n} for n in strong]
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("setting", ["default", "dispersion"])
+def test_every_spot_of_the_thaumatin_line_is_that_of_dials(test_data: Path, setting: str) -> None:
+    with gzip.open(test_data / "i24_thaumatin_grid" / f"spots_{setting}.csv.gz", "rt") as file:
+        rows = list(csv.DictReader(file))
+    algorithm = {"default": "dispersion_extended"}.get(setting, setting)
+    words = Parameters.parse([f"threshold_algorithm={algorithm}", "d_max=none"])
+    native = Analysis(PILATUS, words, "native")
+    image = 0
+    for path in thaumatin(test_data):
+        places, layout = chunks(path)
+        for chunk in places:
+            image += 1
+            check_spots(native.spots(chunk, layout), [row for row in rows if int(row["image"]) == image])
+    assert image == 19
+
+
+def check_spots(found: Measured, listed: list[dict[str, str]]) -> None:
+    """Against the list as it was written down: along fast, centroids rounded to 0.001 px."""
+    spots = found.spots
+    names = ("bbox_x0", "bbox_x1", "bbox_y0", "bbox_y1", "n_strong_px", "intensity_sum", "x_px", "y_px")
+    columns: list[NDArray[Any]] = [spots.bounding_box, spots.n_pixels, spots.intensity, spots.x, spots.y]
+    ours = np.array(sorted(np.column_stack(columns).tolist())).reshape(-1, 8)
+    theirs = np.array(sorted([float(row[name]) for name in names] for row in listed)).reshape(-1, 8)
+    np.testing.assert_array_equal(ours[:, :6], theirs[:, :6])
+    np.testing.assert_allclose(ours[:, 6:], theirs[:, 6:], rtol=0, atol=0.000501)

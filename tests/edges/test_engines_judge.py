@@ -1,4 +1,4 @@
-"""The engine `dials` against its judge: `dials.command_line.find_spots_server.work` on the same file.
+"""Both engines against their judge: `dials.command_line.find_spots_server.work` on the same file.
 
 The judge runs in a process of its own, because it needs HDF5_PLUGIN_PATH, which h5py with hdf5plugin does not bear.
 """
@@ -35,6 +35,7 @@ CORNER = (44.1, 35.3)
 """mm from the beam to the corner of pixel (0, 0)."""
 FRAMES = 5
 DTYPES = ("<u2", "<u4", "<f4")
+ENGINES = ("dials", "native")
 
 JUDGE = """
 import json, logging, sys
@@ -230,9 +231,9 @@ def verdicts(masters: dict[str, Path]) -> Callable[[str, str], list[dict[str, An
     return lambda name, case: table[name, case]
 
 
-def ours(path: Path, case: str) -> list[Record | str]:
+def ours(path: Path, case: str, engine: str) -> list[Record | str]:
     words, _, panel = CASES[case]
-    analysis = Analysis(replace(DETECTOR, gain=panel.get("gain", 1.0)), Parameters.parse(words), "dials")
+    analysis = Analysis(replace(DETECTOR, gain=panel.get("gain", 1.0)), Parameters.parse(words), engine)
     with h5py.File(path, swmr=True) as file:
         data = file["entry/data/data"]
         pipeline = data.id.get_create_plist().get_filter(0)
@@ -255,18 +256,20 @@ def check(answers: list[Record | str], expected: list[dict[str, Any]]) -> None:
             assert asdict(answer) == pytest.approx(verdict, rel=1e-9)
 
 
+@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("case", CASES)
 def test_every_parameter_gives_the_numbers_of_dials(
-    case: str, masters: dict[str, Path], verdicts: Callable[[str, str], list[dict[str, Any]]]
+    case: str, engine: str, masters: dict[str, Path], verdicts: Callable[[str, str], list[dict[str, Any]]]
 ) -> None:
-    check(ours(masters["<u2"], case), verdicts("<u2", case))
+    check(ours(masters["<u2"], case, engine), verdicts("<u2", case))
 
 
+@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("name", ["<u4", "<f4", "rotation"])
 def test_every_pixel_type_and_rotations_give_the_numbers_of_dials(
-    name: str, masters: dict[str, Path], verdicts: Callable[[str, str], list[dict[str, Any]]]
+    name: str, engine: str, masters: dict[str, Path], verdicts: Callable[[str, str], list[dict[str, Any]]]
 ) -> None:
-    check(ours(masters[name], "default"), verdicts(name, "default"))
+    check(ours(masters[name], "default", engine), verdicts(name, "default"))
 
 
 def test_the_judge_saw_something(verdicts: Callable[[str, str], list[dict[str, Any]]]) -> None:

@@ -1,0 +1,103 @@
+"""``--notify``: tells others over the network what happens while a collection runs."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from filewatcher.core.answers import answer_line
+from filewatcher.core.lines import frame_line
+from filewatcher.edges.notify import GdaLines, HttpLines
+from filewatcher.errors import Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from filewatcher.cli.listeners import Words
+    from filewatcher.cli.wishes import Wishes
+    from filewatcher.core.answers import Answer
+    from filewatcher.core.lines import Json
+    from filewatcher.core.messages import Outcome
+    from filewatcher.core.observations import Described
+    from filewatcher.core.run import Run
+    from filewatcher.ports import Progress
+
+
+class Notifier:
+    """All that are named by ``--notify``. Raises `Refused` for words that name nobody."""
+
+    def __init__(self, wishes: Wishes, engine: str) -> None:
+        self._engine = engine
+        self._gda: list[GdaLines] = []
+        self._http: list[HttpLines] = []
+        dcids = _ids(wishes)
+        for url in wishes.notify:
+            if url.startswith("udp:"):
+                self._gda.append(GdaLines(*_host_and_port(url), dcids))
+        # these have threads, which nobody would end if a later word were refused
+        for url in wishes.notify:
+            if not url.startswith("udp:"):
+                HttpLines.check(url)
+        self._http = [HttpLines(url) for url in wishes.notify if not url.startswith("udp:")]
+
+    def described(self, described: Sequence[Described], run: Run, recorded: int) -> None:
+        """Nothing: there is a line when a frame has ended."""
+
+    def outcomes(self, outcomes: Sequence[Outcome]) -> None:
+        """Frames have ended."""
+        for gda in self._gda:
+            gda.outcomes(outcomes)
+        if self._http:
+            self._say(frame_line(outcome, self._engine) for outcome in outcomes)
+
+    def centred(self, answer: Answer) -> None:
+        """Where the crystal is."""
+        self._say([answer_line(answer)])
+
+    def trouble(self, sentence: str) -> None:
+        """Nothing: the lines of its frames will say it, if it stays."""
+
+    def progress(self, progress: Progress) -> None:
+        """Nothing."""
+
+    def summaries(self, lines: Iterable[Mapping[str, Json]]) -> None:
+        """The last lines."""
+        self._say(lines)
+
+    async def close(self, words: Words) -> None:
+        """Wait a little for what is still to be delivered, and say what was not."""
+        closing = [asyncio.to_thread(http.close) for http in self._http]
+        lost = [gda.close() for gda in self._gda] + await asyncio.gather(*closing)
+        for sentence in filter(None, lost):
+            words.say(f"warning: {sentence}")
+
+    def _say(self, lines: Iterable[Mapping[str, Json]]) -> None:
+        for line in lines:
+            for http in self._http:
+                http.say(line)
+
+
+def _ids(wishes: Wishes) -> tuple[int, ...]:
+    scans = len(wishes.masters)
+    words = wishes.dcid.split(",") if wishes.dcid is not None else []
+    if not all(word.strip().isdecimal() for word in words):
+        raise Refused(f"--dcid {wishes.dcid}: data collection ids are whole numbers, as in 6153461")
+    gda = [url for url in wishes.notify if url.startswith("udp:")]
+    if gda and len(words) != scans:
+        raise Refused(
+            f"--notify {gda[0]} needs --dcid with {scans} data collection id{'s' * (scans != 1)}, one per master, "
+            f"not {len(words)}"
+        )
+    return tuple(int(word) for word in words)
+
+
+def _host_and_port(url: str) -> tuple[str, int]:
+    try:
+        target = urlsplit(url)
+        host, port = target.hostname, target.port
+    except ValueError as error:
+        raise Refused(f"--notify {url}: {error}; write udp://host:port") from error
+    if not host or not port or target.path or target.query:
+        raise Refused(f"--notify {url}: write udp://host:port")
+    return host, port
