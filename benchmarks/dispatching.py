@@ -6,6 +6,7 @@ import asyncio
 import os
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,10 +26,10 @@ from filewatcher.edges.dask_pool import DaskPool
 from filewatcher.edges.journal import Journal
 from filewatcher.edges.swmr import SwmrObserver
 from filewatcher.ports import Opened
+from filewatcher.testing.clusters import local_cluster
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
     from numpy.typing import NDArray
     from odin_writer import Recording
@@ -135,7 +136,9 @@ async def _run(recording: Recording, state: Path, writers: Writers, limits: Limi
     times = Times(*(np.full(recording.frames, np.nan) for _ in range(2)))
     order = Order((str(recording.master),), Selection(), {}, "none")
     watch = TimedWatch(times, timeouts=TIMEOUTS, now=time.monotonic())
-    pool = DaskPool(WORKERS, limits, analysis="empty_analysis:EmptyAnalysis")
+    # scheduler and workers are started anew: they find the analysis by the environment
+    os.environ["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
+    pool = DaskPool(local_cluster(WORKERS), limits, analysis="empty_analysis:EmptyAnalysis")
     observer = SwmrObserver(recording.master, seen=watch.rows_seen)
     listener = TimedListener(times, observer, lambda: writers.pids)
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import re
+import tempfile
 from pathlib import Path
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from filewatcher.errors import Refused
+
+PROFILE_PREFIX = "FILEWATCHER_PROFILE__"
 
 
 class Settings(BaseSettings):
@@ -23,6 +28,11 @@ class Settings(BaseSettings):
     """Of one core: what watching files may take, all collections of a process together."""
     xdg_state_home: Path = Field(default_factory=lambda: Path.home() / ".local" / "state")
     xdg_cache_home: Path = Field(default_factory=lambda: Path.home() / ".cache")
+    xdg_config_home: Path = Field(default_factory=lambda: Path.home() / ".config")
+    filewatcher_profile: str | None = None
+    """Name or path of the profile where a command names none."""
+    filewatcher_site_profiles: Path = Path("/etc/filewatcher/profiles")
+    """Profiles of the site; a folder that its administrators write."""
 
     @property
     def state_dir(self) -> Path:
@@ -33,6 +43,34 @@ class Settings(BaseSettings):
     def cache_dir(self) -> Path:
         """Where things are kept that can be made again."""
         return (self.xdg_cache_home / "filewatcher").absolute()
+
+    @property
+    def profile_folders(self) -> tuple[Path, Path]:
+        """Where profiles are looked up: the site's, then the user's, which win."""
+        return self.filewatcher_site_profiles.absolute(), (self.xdg_config_home / "filewatcher/profiles").absolute()
+
+
+def read_profile_values() -> dict[str, tuple[str, str]]:
+    """Values of profiles in the environment: variable -> (key, text).
+
+    ``FILEWATCHER_PROFILE__SLURM__PARTITION`` is ``slurm.partition``; names of variables for workers keep their case.
+    """
+    found = {}
+    for name, text in sorted(os.environ.items()):
+        if name.startswith(PROFILE_PREFIX) and text:
+            section, *key = name.removeprefix(PROFILE_PREFIX).split("__", 2)
+            found[name] = (".".join([section.lower(), *(part.lower() for part in key[:1]), *key[1:]]), text)
+    return found
+
+
+def on_this_machine(path: str) -> str:
+    """Replace ``~`` and variables in a path of a profile. Raises `Refused` for a variable that is not set here."""
+    try:
+        known = {"TMPDIR": tempfile.gettempdir(), **{name: text for name, text in os.environ.items() if text}}
+        given = re.sub(r"\$\{?(\w+)\}?", lambda name: known[name[1]], path)
+    except KeyError as error:
+        raise Refused(f"workers.local_directory: {path}: {error.args[0]} is not set on this machine") from error
+    return str(Path(given).expanduser())
 
 
 def read_settings() -> Settings:

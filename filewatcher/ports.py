@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -46,13 +46,55 @@ class Pool(Protocol):
         """Make every worker ready for this collection."""
 
     def submit(self, job: str, batch: Batch) -> None:
-        """Hand out a batch."""
+        """Hand out a batch; there must be a place."""
 
     async def ended(self) -> Sequence[BatchEnded | BatchLost]:
         """Wait for batches to come back."""
 
     async def close(self) -> None:
         """Leave nothing running."""
+
+
+WORKER_NEWS = "filewatcher-workers"
+"""Dask's topic on which is told which workers came, are leaving (they take nothing new) or went."""
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What proves that a process belongs to a run; in memory, and in the environment of its jobs, never on a disk."""
+
+    certificate: str
+    """PEM; signed by its own key, so it is the authority as well."""
+    key: str = field(repr=False)
+    """PEM."""
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """How to reach a Dask scheduler."""
+
+    address: str
+    """``tls://host:port`` or ``tcp://host:port``."""
+    credentials: Credentials | None
+    """None = those of Dask's own configuration, if any."""
+    workers: int
+    """On this machine and there from the beginning; 0 = they come when their cluster gives them."""
+
+
+class Cluster(Protocol):
+    """A Dask scheduler and whoever provides its workers."""
+
+    async def start(self) -> Door:
+        """Have a scheduler, and workers there or on their way; harmless if it is there. Raises `Unreachable`."""
+
+    def want(self, workers: int) -> None:
+        """Say how many workers would keep up."""
+
+    async def lost(self) -> str:
+        """Wait until the scheduler is gone; says why. `start` gives another one."""
+
+    async def close(self) -> None:
+        """Leave nothing running that was started for us, neither process nor job."""
 
 
 class Journal(Protocol):

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 
+from filewatcher.testing.slurm import PrivateSlurm
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 PROJECT = Path(__file__).parent.parent
 TEST_DATA = Path(os.environ.get("FILEWATCHER_TEST_DATA") or PROJECT.parent / "shared" / "data")
@@ -43,3 +45,19 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 def test_data() -> Path:
     """The folder with real data and reference answers (see its README.md)."""
     return TEST_DATA
+
+
+@pytest.fixture(scope="session")
+def private_slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateSlurm]:
+    """A real Slurm of three nodes; where it cannot be had, tests fail: they are not skipped."""
+    with PrivateSlurm(tmp_path_factory.mktemp("slurm")) as slurm:
+        yield slurm
+
+
+@pytest.fixture
+def slurm(private_slurm: PrivateSlurm, monkeypatch: pytest.MonkeyPatch) -> Iterator[PrivateSlurm]:
+    """The real Slurm, known to every child; no test may leave a job in it."""
+    for name, value in private_slurm.environment.items():
+        monkeypatch.setenv(name, value)
+    yield private_slurm
+    private_slurm.until(lambda: not private_slurm.jobs(), "empty queue: a test left a job behind")

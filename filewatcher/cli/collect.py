@@ -10,12 +10,14 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from filewatcher.cli import folders
+from filewatcher.cli.capacity import CapacityKeeper
 from filewatcher.cli.effort import effort_sentence, effort_times
 from filewatcher.cli.gridding import checked_words, choose_gridinfo
 from filewatcher.cli.listeners import JsonLines, Listeners, Stopwatch, Words
 from filewatcher.cli.notifying import Notifier
+from filewatcher.cli.profiles import chosen
 from filewatcher.cli.told import told_2d
-from filewatcher.config import read_settings
+from filewatcher.config import on_this_machine, read_settings
 from filewatcher.core.batching import Limits
 from filewatcher.core.centring import Centring, Centring3D
 from filewatcher.core.collection import Collection
@@ -27,7 +29,8 @@ from filewatcher.core.scanwatch import ScanWatch, TimeOuts
 from filewatcher.core.selection import Selection
 from filewatcher.core.verification import verification
 from filewatcher.daemon import CollectionLoop
-from filewatcher.edges.dask_pool import DaskPool, cores
+from filewatcher.edges.cluster import open_cluster
+from filewatcher.edges.dask_pool import DaskPool
 from filewatcher.edges.journal import Journal
 from filewatcher.edges.output import write_all
 from filewatcher.edges.swmr import Budget, SwmrObserver
@@ -38,7 +41,7 @@ from spotfinding.installed import installed_dials
 from spotfinding.parameters import ParameterError, Parameters
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     import numpy as np
@@ -49,7 +52,8 @@ if TYPE_CHECKING:
     from filewatcher.core.observations import Described
     from filewatcher.core.run import Finished, FinishedScan, Run
     from filewatcher.core.verification import Verification
-    from filewatcher.ports import Listener
+    from filewatcher.ports import Cluster, Listener
+    from filewatcher.profiles import Profile
 
 INCOMPLETE = 3
 """Exit code of a collection with failed or missing frames, or one on which DIALS disagrees."""
@@ -60,9 +64,12 @@ PACKAGES = ("filewatcher", "numpy", "h5py", "hdf5plugin", "dectris-compression",
 
 async def collect(wishes: Wishes) -> int:
     """Watch or reprocess one collection; returns the exit code."""
-    order, engine_reason = _order(wishes)
-    limits = Limits()
-    pool = DaskPool(wishes.workers or cores(), limits, wishes.frame_timeout)
+    order, engine_reason = order_of(wishes)
+    profile = chosen(wishes).profile
+    limits = limits_of(profile)
+    words, stopwatch = Words(quiet=wishes.quiet), Stopwatch()
+    cluster = cluster_of(profile, words.say)
+    pool = DaskPool(cluster, limits, profile.limits.frame_timeout, say=words.say)
     started = time.monotonic()
     scans = Collection(
         [
@@ -86,9 +93,8 @@ async def collect(wishes: Wishes) -> int:
         seen=scans.rows_seen,
         budget=budget,
     )
-    words, stopwatch = Words(quiet=wishes.quiet), Stopwatch()
     notifier = Notifier(wishes, order.engine)
-    told: list[Listener] = [stopwatch, words, notifier]
+    told: list[Listener] = [stopwatch, words, notifier, CapacityKeeper(cluster, pool, words.say, time.monotonic)]
     if wishes.as_json:
         told.append(JsonLines(order.engine))
     desk = Desk(wishes, words, notifier, engine_reason)
@@ -111,7 +117,7 @@ async def collect(wishes: Wishes) -> int:
         return code
 
 
-def _order(wishes: Wishes) -> tuple[Order, str]:
+def order_of(wishes: Wishes) -> tuple[Order, str]:
     """Check all that can be checked before anything is started; returns also why this engine."""
     selection = Selection.parse(wishes.select, wishes.images)
     checked_words(wishes)
@@ -127,6 +133,18 @@ def _order(wishes: Wishes) -> tuple[Order, str]:
     masters = tuple(map(str, wishes.masters))
     order = Order(masters, selection, parameters, resolved.engine, wishes.channel, wishes.verify or 0)
     return order, resolved.reason
+
+
+def limits_of(profile: Profile) -> Limits:
+    """Return what the loop has to know of a profile."""
+    given = profile.limits
+    return Limits(given.frames_per_task_max, given.in_flight_per_worker, given.retries)
+
+
+def cluster_of(profile: Profile, say: Callable[[str], None]) -> Cluster:
+    """Make the cluster of a profile; nothing is started yet. Raises `Refused`."""
+    directory = profile.workers.local_directory if profile.kind == "local" else None
+    return open_cluster(profile, say, None if directory is None else on_this_machine(directory))
 
 
 class Desk:

@@ -80,7 +80,17 @@ WatchShare = Annotated[
     float | None,
     typer.Option(min=0.001, max=1, help="Of one core, what watching files may take.", show_default="0.2"),
 ]
-FrameTimeOut = Annotated[float, typer.Option("--frame-timeout", min=1, help="Seconds that one frame may take.")]
+FrameTimeOut = Annotated[
+    float | None,
+    typer.Option("--frame-timeout", min=1, help="Seconds that one frame may take.", show_default="as the profile"),
+]
+Profile = Annotated[
+    str | None, typer.Option(metavar="NAME|PATH", help="Where workers run.", show_default="local: this machine")
+]
+Settings = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Another value in the profile; repeatable.")
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Print what would be done, and do nothing.")]
 Notify = Annotated[
     list[str] | None,
     typer.Option(metavar="URL", help="Who is told while it runs: udp://host:port (GDA) or http://...; repeatable."),
@@ -104,7 +114,10 @@ def watch(
     orientation: Orientation = None,
     snaked: Snaked = None,
     start: Start = None,
-    frame_timeout: FrameTimeOut = 60.0,
+    frame_timeout: FrameTimeOut = None,
+    profile: Profile = None,
+    settings: Settings = None,
+    dry_run: DryRun = False,
     verify: Verify = None,
     frames: Frames = None,
     timeout_first: TimeOutFirst = 3600.0,
@@ -121,6 +134,7 @@ def watch(
             master.absolute(), parameters, engine, workers, output, as_json, force, quiet, select, images, channel,
             grid, orientation, snaked, start, frame_timeout, frames, timeout_first, timeout, watch_share, verify=verify,
             others=others, notify=tuple(notify or ()), dcid=dcid, gridinfo=gridinfo,
+            profile=profile, settings=tuple(settings or ()), dry_run=dry_run,
         )
     )  # fmt: skip
     raise typer.Exit(code)
@@ -142,7 +156,10 @@ def reprocess(
     orientation: Orientation = None,
     snaked: Snaked = None,
     start: Start = None,
-    frame_timeout: FrameTimeOut = 60.0,
+    frame_timeout: FrameTimeOut = None,
+    profile: Profile = None,
+    settings: Settings = None,
+    dry_run: DryRun = False,
     verify: Verify = None,
     notify: Notify = None,
     dcid: Dcid = None,
@@ -155,6 +172,7 @@ def reprocess(
             master.absolute(), parameters, engine, workers, output, as_json, force, quiet, select, images, channel,
             grid, orientation, snaked, start, frame_timeout, wait=False, verify=verify, others=others,
             notify=tuple(notify or ()), dcid=dcid, gridinfo=gridinfo,
+            profile=profile, settings=tuple(settings or ()), dry_run=dry_run,
         )
     )  # fmt: skip
     raise typer.Exit(code)
@@ -186,6 +204,11 @@ def go(wishes: Wishes) -> int:
     # before h5py is imported anywhere in this process or its children
     os.environ["HDF5_USE_FILE_LOCKING"] = "FALSE"
     from filewatcher.cli.collect import collect  # noqa: PLC0415  heavy: --help must not wait for it
+
+    if wishes.dry_run:
+        from filewatcher.cli.dryrun import dry_run  # noqa: PLC0415
+
+        return dry_run(wishes)
 
     async def interruptible() -> int:
         task = asyncio.current_task()

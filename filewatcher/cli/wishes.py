@@ -26,12 +26,18 @@ class Wishes:
     orientation: str | None = None
     snaked: bool | None = None
     start: str | None = None
-    frame_timeout: float = 60.0
+    frame_timeout: float | None = None
+    """Seconds; None = as the profile."""
     frames: int | None = None
     timeout_first: float = 3600.0
     timeout: float | None = None
     watch_share: float | None = None
     wait: bool = True
+    profile: str | None = None
+    """Name or path; None = as the environment says, else the local one."""
+    settings: tuple[str, ...] = ()
+    """KEY=VALUE, for this profile."""
+    dry_run: bool = False
     verify: int | None = None
     others: tuple[Path, ...] = ()
     """Masters of further scans of the same collection; absolute."""

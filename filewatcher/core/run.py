@@ -38,7 +38,7 @@ class Order:
 
     def job(self, name: str, detector: Detector) -> Job:
         """Return what workers are told, once the detector is known; `name`: that of the run."""
-        return Job(name, detector, self.parameters, self.engine, self.verify)
+        return Job(name, detector, self.parameters, self.engine, self.verify, self.masters)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +87,8 @@ class Job:
     """``native`` or ``dials``."""
     verify: int = 0
     """As in `Order`."""
+    paths: tuple[str, ...] = ()
+    """Files that every worker must be able to read."""
 
 
 @dataclass(frozen=True, slots=True)

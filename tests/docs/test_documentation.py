@@ -19,7 +19,7 @@ from filewatcher.core.lines import FRAME_KEYS
 
 PROJECT = Path(__file__).parents[2]
 README = (PROJECT / "README.rst").read_text()
-PAGES = sorted([PROJECT / "README.rst", *PROJECT.glob("docs/**/*.rst")])
+PAGES = sorted([PROJECT / "README.rst", *PROJECT.glob("docs/**/*.rst"), PROJECT / "cluster_profiles/README.rst"])
 
 
 def test_the_reading_list_names_eight_files_of_under_300_lines() -> None:
@@ -47,7 +47,10 @@ def test_every_command_and_every_option_is_documented() -> None:
     group = typer.main.get_command(app)
     assert isinstance(group, typer.core.TyperGroup)
     assert len(group.commands) >= 5
-    for name, command in group.commands.items():
+    groups = {name: sub for name, sub in group.commands.items() if isinstance(sub, typer.core.TyperGroup)}
+    inner = {f"{name} {one}": command for name, sub in groups.items() for one, command in sub.commands.items()}
+    assert "profile check" in inner
+    for name, command in {**group.commands, **inner}.items():
         assert f"filewatcher {name}" in page
         for parameter in command.params:
             for option in (*parameter.opts, *parameter.secondary_opts):

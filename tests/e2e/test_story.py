@@ -4,34 +4,66 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 
+import pytest
+
+import spotfinding.detector
 from filewatcher.core.batching import BatchEnded, Batcher, Limits
 from filewatcher.core.collector import Collector
-from filewatcher.core.messages import FrameReady, FrameResult, State
+from filewatcher.core.messages import FrameReady, FrameResult, State, Statistics
 from filewatcher.core.observations import Described, DetectorRead
 from filewatcher.core.positions import from_positions
 from filewatcher.core.run import Job
 from filewatcher.core.scanwatch import ScanWatch
+from filewatcher.edges.cluster import Office
 from filewatcher.edges.dask_pool import DaskPool
 from filewatcher.edges.swmr import SwmrObserver
+from filewatcher.testing.clusters import local_cluster, slurm_profile
 from filewatcher.testing.detector import Simulation, run
+from filewatcher.testing.fakes import InlinePool
+from spotfinding.analysis import Analysis
+from spotfinding.chunks import Chunk, Layout
 from spotfinding.engines import resolve
 from spotfinding.parameters import Parameters
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from filewatcher.core.detector import Detector
     from filewatcher.core.messages import Event
+    from filewatcher.ports import Pool
 
 
-def test_a_frame_reaches_its_cell(tmp_path: Path) -> None:
+@pytest.mark.usefixtures("slurm")
+@pytest.mark.parametrize("workers", ["inline", "local", "slurm"])
+def test_a_frame_reaches_its_cell(tmp_path: Path, workers: str) -> None:
     sim = Simulation(tmp_path, detector="eiger2-1m", grid=(6, 5), rate=float("inf"), writers=2, frames_per_file=8)
     run(sim)
-    asyncio.run(story(tmp_path / "grid.nxs"))
+    asyncio.run(story(tmp_path / "grid.nxs", workers))
 
 
-async def story(master: Path) -> None:
+def pool_of(workers: str, detector: Detector) -> Pool:
+    """The same analysis in this process, in one on this machine, and in a job of Slurm."""
+    if workers == "inline":
+        analysis = Analysis(
+            spotfinding.detector.Detector(**asdict(detector)), resolve("dials", Parameters()).parameters, "dials"
+        )
+
+        def analyse(frame: FrameReady, attempts: int) -> FrameResult:
+            filters = tuple((f.id, f.options) for f in frame.layout.filters)
+            layout = Layout(frame.layout.shape, frame.layout.dtype, filters)
+            chunk = Chunk(frame.path, frame.offset, frame.size, frame.filter_mask)
+            numbers: tuple[Any, ...] = analysis(chunk, layout).numbers()
+            return FrameResult(frame.scan, frame.frame, Statistics(*numbers), "dials", attempts)
+
+        return InlinePool(analyse)
+    cluster = local_cluster(1) if workers == "local" else Office(slurm_profile(), print)
+    return DaskPool(cluster, Limits())
+
+
+async def story(master: Path, workers: str) -> None:
     # what does the disk say now, and which of that is new
     watch = ScanWatch(wait=False, now=time.monotonic())
     observer = SwmrObserver(master, wait=False, seen=watch.rows_seen)
@@ -53,7 +85,7 @@ async def story(master: Path) -> None:
     batcher = Batcher()
     chosen = next(event for event in ready if event.frame == 14)
     batcher.add([chosen], time.monotonic())
-    pool = DaskPool(1, Limits())
+    pool = pool_of(workers, detector.detector)
     try:
         await pool.start()
         parameters = resolve("dials", Parameters()).parameters.as_json()

@@ -5,22 +5,21 @@ from __future__ import annotations
 import os
 import time
 from functools import cache
+from importlib.metadata import version
+from pathlib import Path
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, TypeAlias
-
-from distributed import WorkerPlugin
 
 from filewatcher.edges.dask_pool.watchdog import Watchdog
 from filewatcher.mounts import file_system
 from spotfinding.chunks import Chunk, Layout
 from spotfinding.detector import Detector
+from spotfinding.engines import engine_version
 from spotfinding.errors import AnalysisError, NotReadable
 from spotfinding.parameters import Parameters
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from distributed import Worker
+    from collections.abc import Mapping, Sequence
 
     from spotfinding.analysis import Analysis, Record
     from spotfinding.judge import Difference, Judge
@@ -33,57 +32,48 @@ Answer: TypeAlias = tuple[str, Any] | tuple[str, Any, Verdict]
 """``("done", (engine, *numbers))``, ``("failed", reason)`` or ``("unreadable", reason)``; then what DIALS said,
 if it was asked."""
 
-_jobs: dict[str, ArmJob] = {}
 _analyses: dict[str, Analysis] = {}
 _judges: dict[str, Judge] = {}
 
 
-class ArmJob(WorkerPlugin):
-    """Tells a worker, also one that joins later, what a collection needs; built on first use, then kept."""
+def arm(
+    job: str,
+    detector: Mapping[str, Any],
+    parameters: Mapping[str, Any],
+    engine: str,
+    analysis: str,
+    judged: bool,
+    versions: Mapping[str, str],
+    paths: Sequence[str],
+) -> str | None:
+    """Build `analysis`, a class by name, and let it analyse a blank image: the first frame is as fast as the others.
 
-    def __init__(
-        self,
-        job: str,
-        detector: Mapping[str, Any],
-        parameters: Mapping[str, Any],
-        engine: str,
-        analysis: str,
-        *,
-        judged: bool,
-    ) -> None:
-        self.name = f"filewatcher-{job}"
-        self.job, self.detector, self.parameters, self.engine = job, detector, parameters, engine
-        self.analysis, self.judged = analysis, judged
-
-    def setup(self, worker: Worker) -> None:  # noqa: ARG002  Dask's signature
-        """Remember the job; the engine is built by the first task, off the worker's event loop."""
-        # what an engine prints must not end up between the JSON lines on our standard output
-        os.dup2(2, 1)
-        _jobs[self.job] = self
-
-    def teardown(self, worker: Worker) -> None:  # noqa: ARG002  Dask's signature
-        """Forget the job."""
-        _jobs.pop(self.job, None)
-        _analyses.pop(self.job, None)
-        _judges.pop(self.job, None)
-
-    def build(self) -> Analysis:
-        """Build mask, models and threshold objects."""
-        analysis: type[Analysis] = resolve_name(self.analysis)
-        return analysis(Detector(**self.detector), Parameters.from_json(self.parameters), self.engine)
-
-    def build_judge(self) -> Judge:
-        """Build real DIALS beside it."""
+    `judged`: real DIALS is built beside it.
+    Returns why this worker cannot be trusted with the collection: other `versions`, or it cannot read `paths`.
+    """
+    # what an engine prints must not end up between the JSON lines on our standard output
+    os.dup2(2, 1)
+    for path in paths:
+        try:
+            with Path(path).open("rb"):
+                pass
+        except OSError as error:
+            return f"cannot read {path}: {error.strerror}; is that file system mounted on its node?"
+    for name, wanted in versions.items():
+        try:
+            here = version(name) if name == "filewatcher" else engine_version(name)
+        except Exception as error:  # noqa: BLE001  however an installation is broken
+            return f"has no {name} engine that works ({type(error).__name__}: {error})"
+        if here != wanted:
+            return f"has {name} {here} instead of {wanted}: two that differ do not mix"
+    made: type[Analysis] = resolve_name(analysis)
+    _analyses[job] = made(Detector(**detector), Parameters.from_json(parameters), engine)
+    _analyses[job].warm_up()
+    if judged:
         from spotfinding.judge import Judge  # noqa: PLC0415  few runs are verified
 
-        return Judge(Detector(**self.detector), Parameters.from_json(self.parameters))
-
-
-def warm_up(job: str) -> None:
-    """Build the engine and analyse a blank image, so that the first frame is as fast as the others."""
-    _analysis(job).warm_up()
-    if _jobs[job].judged:
-        _judge(job)
+        _judges[job] = Judge(Detector(**detector), Parameters.from_json(parameters))
+    return None
 
 
 def analyse(
@@ -95,29 +85,17 @@ def analyse(
     `judged`: which of the frames DIALS is to analyse too.
     """
     start = time.perf_counter()
-    analysis = _analysis(job)
+    analysis = _analyses[job]
     stored = Layout(*layout)
     answers: list[Answer] = []
     with Watchdog(limit) as watchdog:
         for i, place in enumerate(places):
             watchdog.feed()
             if i in judged:
-                answers.append(_judged_answer(analysis, _judge(job), Chunk(*place), stored))
+                answers.append(_judged_answer(analysis, _judges[job], Chunk(*place), stored))
             else:
                 answers.append(_answer(analysis, Chunk(*place), stored))
     return answers, time.perf_counter() - start
-
-
-def _analysis(job: str) -> Analysis:
-    if job not in _analyses:
-        _analyses[job] = _jobs[job].build()
-    return _analyses[job]
-
-
-def _judge(job: str) -> Judge:
-    if job not in _judges:
-        _judges[job] = _jobs[job].build_judge()
-    return _judges[job]
 
 
 @cache

@@ -1,0 +1,1 @@
+"""Profiles as they ship: data, not code; README.rst explains every key."""

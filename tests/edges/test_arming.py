@@ -1,0 +1,67 @@
+"""A worker that cannot be trusted with a collection is refused by name, before it gets a frame."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from filewatcher.core.batching import Limits
+from filewatcher.core.detector import Detector
+from filewatcher.core.run import Job
+from filewatcher.edges.cluster import Office
+from filewatcher.edges.dask_pool import DaskPool
+from filewatcher.errors import Broken, Unreachable
+from filewatcher.testing.clusters import local_cluster, slurm_profile
+from spotfinding.parameters import Parameters
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from filewatcher.edges.cluster import Office as Cluster
+
+DETECTOR = Detector((60, 50), (0.075, 0.075), (1, 0, 0), (0, -1, 0), (-2, 2, -200), 1.0)
+
+
+async def arm(cluster: Cluster, *paths: str, **parameters: object) -> list[str]:
+    said: list[str] = []
+    pool = DaskPool(cluster, Limits(), 5.0, say=said.append)
+    try:
+        await pool.start()
+        await pool.arm(Job("a-run", DETECTOR, Parameters().as_json() | parameters, "dials", paths=paths))
+        assert pool.ready
+    finally:
+        await pool.close()
+    return said
+
+
+def test_one_that_cannot_read_the_data(tmp_path: Path) -> None:
+    with pytest.raises(Unreachable, match=r"worker local-0 cannot read .*/nowhere.nxs: No such file .* mounted on its"):
+        asyncio.run(arm(local_cluster(1), str(tmp_path / "nowhere.nxs")))
+
+
+def test_a_collection_that_the_engine_cannot_analyse_is_no_worker_s_fault() -> None:
+    with pytest.raises(Broken, match="cannot analyse this collection"):
+        asyncio.run(arm(local_cluster(1), threshold_algorithm="none such"))
+
+
+@pytest.mark.timeout(200)
+@pytest.mark.usefixtures("slurm")
+def test_one_with_another_version(tmp_path: Path) -> None:
+    other = tmp_path / "filewatcher-9.9.dist-info"
+    other.mkdir()
+    (other / "METADATA").write_text("Metadata-Version: 2.1\nName: filewatcher\nVersion: 9.9\n")
+    path = f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}"
+    profile = slurm_profile(environment={"variables": {"PYTHONPATH": path}}, workers={"per_job": 1})
+    with pytest.raises(Unreachable, match=r"worker slurm-\d+ has filewatcher 9.9 instead of "):
+        asyncio.run(arm(Office(profile, print)))
+
+
+@pytest.mark.timeout(200)
+@pytest.mark.usefixtures("slurm")
+def test_one_without_dials() -> None:
+    profile = slurm_profile(environment={"variables": {"LIBTBX_BUILD": "/nowhere"}}, workers={"per_job": 1})
+    with pytest.raises(Unreachable, match=r"worker slurm-\d+ has no dials engine"):
+        asyncio.run(arm(Office(profile, print)))
