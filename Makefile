@@ -26,7 +26,8 @@ acceptance: env
 
 bench: env
 	$(RUN)python benchmarks/spotfinding.py --check --page docs/reference/benchmarks-spotfinding.rst; spots=$$?; \
-	$(RUN)python benchmarks/watch.py --check --page docs/reference/benchmarks-watch.rst && exit $$spots
+	$(RUN)python benchmarks/watch.py --check --page docs/reference/benchmarks-watch.rst; watch=$$?; \
+	$(RUN)python benchmarks/dispatch.py --check && exit $$((spots + watch))
 
 soak: env
 	$(RUN)python benchmarks/soak.py --seconds $(SECONDS)

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from filewatcher.core.batching import Limits
     from filewatcher.core.messages import Outcome
     from filewatcher.core.observations import Described, Observation
-    from filewatcher.core.run import Run
+    from filewatcher.core.run import Job, Run
     from filewatcher.ports import Progress
 
 WORKERS = 2
@@ -50,9 +50,9 @@ class Sample:
 
     recorded: int
     cpu: dict[str, float]
-    """CPU seconds so far by ``daemon`` (loop, scheduler, client, journal), ``watcher`` (the child), ``workers``."""
+    """CPU seconds so far of ``daemon`` (loop, client, journal), ``watcher`` (the child), ``cluster`` (all of Dask)."""
     mib: dict[str, float]
-    """Resident memory by the same names, MiB; of the largest worker."""
+    """Resident memory by the same names, MiB; of the largest process."""
 
 
 @dataclass
@@ -79,6 +79,19 @@ class TimedWatch(ScanWatch):
         if ready:
             self._times.announced[ready] = time.monotonic()
         return events
+
+
+class ArmedPool(DaskPool):
+    """Says when its workers are armed: the detector starts then, as at a beamline."""
+
+    def __init__(self, limits: Limits) -> None:
+        super().__init__(local_cluster(WORKERS), limits, analysis="empty_analysis:EmptyAnalysis")
+        self.armed = asyncio.Event()
+
+    async def arm(self, job: Job) -> None:
+        """Arm the workers."""
+        await super().arm(job)
+        self.armed.set()
 
 
 class TimedListener:
@@ -113,8 +126,8 @@ class TimedListener:
         pids = {process.pid for process in psutil.Process().children(recursive=True)} - others - {child}
         cpu = {"daemon": cpu_seconds(os.getpid()), "watcher": cpu_seconds(child) if child else 0.0}
         mib = {"daemon": resident_mib(), "watcher": resident_mib(child) if child else 0.0}
-        cpu["workers"] = float(np.nansum([cpu_seconds(pid) for pid in pids]))
-        mib["workers"] = float(np.nanmax([resident_mib(pid) for pid in pids], initial=0.0))
+        cpu["cluster"] = float(np.nansum([cpu_seconds(pid) for pid in pids]))
+        mib["cluster"] = float(np.nanmax([resident_mib(pid) for pid in pids], initial=0.0))
         return Sample(self._count, cpu, mib)
 
 
@@ -137,8 +150,10 @@ async def _run(recording: Recording, state: Path, writers: Writers, limits: Limi
     order = Order((str(recording.master),), Selection(), {}, "none")
     watch = TimedWatch(times, timeouts=TIMEOUTS, now=time.monotonic())
     # scheduler and workers are started anew: they find the analysis by the environment
-    os.environ["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
-    pool = DaskPool(local_cluster(WORKERS), limits, analysis="empty_analysis:EmptyAnalysis")
+    os.environ["PYTHONPATH"] = os.pathsep.join(
+        [str(Path(__file__).with_name("nothing")), os.environ.get("PYTHONPATH", "")]
+    )
+    pool = ArmedPool(limits)
     observer = SwmrObserver(recording.master, seen=watch.rows_seen)
     listener = TimedListener(times, observer, lambda: writers.pids)
 
@@ -151,6 +166,8 @@ async def _run(recording: Recording, state: Path, writers: Writers, limits: Limi
         await pool.start()
         running = asyncio.create_task(loop.run())
         if not flat_out:
+            armed = asyncio.create_task(pool.armed.wait())
+            await asyncio.wait({armed, running}, return_when=asyncio.FIRST_COMPLETED)
             await asyncio.to_thread(writers.start)
         await running
     finally:

@@ -4,18 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from spotfinding.analysis import Record
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from spotfinding.chunks import Chunk, Layout
     from spotfinding.detector import Detector
     from spotfinding.parameters import Parameters
 
-NO_PIXELS = np.zeros((0, 0), np.uint16)
 NOTHING = Record(0, 0, 0, 0.0, -1.0, -1.0, -1.0, -1.0, -1.0, 0)
 
 
@@ -27,11 +22,7 @@ class EmptyAnalysis:
     def __init__(self, _detector: Detector, _parameters: Parameters, _engine_name: str) -> None:
         """Need nothing."""
 
-    def pixels(self, _chunk: Chunk, _layout: Layout, _patience: float = 0.0) -> NDArray[np.generic]:
-        """Read no byte."""
-        return NO_PIXELS
-
-    def find(self, _pixels: NDArray[np.generic]) -> Record:
+    def __call__(self, _chunk: Chunk, _layout: Layout, _patience: float = 0.0) -> Record:
         """Say that there are no spots."""
         return NOTHING
 
