@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -148,3 +149,9 @@ def test_values_of_variables_reach_the_worker_as_they_were_written(witness: str)
     assert {f"{name}={value}" for name, value in values.items()} | {"TWO=2", "OMP_NUM_THREADS=1"} <= set(
         ran.stdout.splitlines()
     )
+
+
+def test_a_script_is_made_without_taking_ctrl_c_from_the_program() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    job_script(shipped("slurm"), home=HOME, python=PYTHON)
+    assert signal.getsignal(signal.SIGINT) is before

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import signal
 from typing import TYPE_CHECKING
 
 import dask
-from dask_jobqueue.slurm import SLURMJob
 
 from filewatcher.profiles.jobs import JOB_NAME, job_section
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from dask_jobqueue.slurm import SLURMJob
 
     from filewatcher.profiles import Profile
 
@@ -26,5 +28,14 @@ def job_script(profile: Profile, *, home: Path, python: str, scheduler: str = SC
     """Return the script of one job; `home` is what ``~`` means, `python` the interpreter where none is named."""
     section = job_section(profile, home=home, python=python)
     with dask.config.set({f"jobqueue.{JOB_NAME}": section}):
-        job = SLURMJob(scheduler, name=WORKER, config_name=JOB_NAME, processes=section["processes"])
+        job = _job_class()(scheduler, name=WORKER, config_name=JOB_NAME, processes=section["processes"])
         return str(job.job_script())
+
+
+def _job_class() -> type[SLURMJob]:
+    """Import it when it is needed: dask-jobqueue makes Ctrl-C end the process at once, with exit code 0."""
+    before = signal.getsignal(signal.SIGINT)
+    from dask_jobqueue.slurm import SLURMJob  # noqa: PLC0415
+
+    signal.signal(signal.SIGINT, before)
+    return SLURMJob

@@ -188,11 +188,11 @@ class DaskPool:
 
     async def close(self) -> None:
         """Let go of the workers, and end those that were started for us."""
+        if self._starting is not None:  # first, for it leaves a task behind that minds the scheduler
+            await asyncio.gather(self._starting, return_exceptions=True)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        if self._starting is not None:
-            await asyncio.gather(self._starting, return_exceptions=True)
         if self._client is not None:
             await self._client.close()
         await self._cluster.close()
