@@ -27,8 +27,9 @@ WORKER = "slurm-$SLURM_JOB_ID"
 def job_script(profile: Profile, *, home: Path, python: str, scheduler: str = SCHEDULER) -> str:
     """Return the script of one job; `home` is what ``~`` means, `python` the interpreter where none is named."""
     section = job_section(profile, home=home, python=python)
+    job_class = _job_class()
     with dask.config.set({f"jobqueue.{JOB_NAME}": section}):
-        job = _job_class()(scheduler, name=WORKER, config_name=JOB_NAME, processes=section["processes"])
+        job = job_class(scheduler, name=WORKER, config_name=JOB_NAME, processes=section["processes"])
         return str(job.job_script())
 
 
