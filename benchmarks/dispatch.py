@@ -15,8 +15,9 @@ from typing import Any
 
 import i04
 from dispatching import dispatch
-from figures import machine
+from figures import machine, target
 from odin_writer import Recording
+from page import verdict
 
 from filewatcher.core.batching import Limits
 
@@ -69,22 +70,18 @@ def sentence(figures: dict[str, Any]) -> str:
 def promised(figures: dict[str, Any]) -> list[dict[str, Any]]:
     """The targets of one case, each with its value and whether it is met."""
     name = sentence(figures).partition(":")[0]
-    found = [_target(name, "frames not recorded", figures["frames"] - figures["recorded"], 0)]
+    found = [target(name, "frames not recorded", figures["frames"] - figures["recorded"], 0)]
     if figures["frames-per-task-max"] == 32 and figures["asked-hz"] in (280.0, FAST):
         fast = figures["asked-hz"] == FAST
         p99, cpu = figures["announced-recorded-ms"]["p99"], figures["cpu-ms"]["all"]
-        found.append(_target(name, "announced -> recorded p99, ms", p99, LATE_FAST if fast else LATE_FREE))
-        found.append(_target(name, "CPU per frame, ms", cpu, COST_FAST if fast else COST_FREE))
+        found.append(target(name, "announced -> recorded p99, ms", p99, LATE_FAST if fast else LATE_FREE))
+        found.append(target(name, "CPU per frame, ms", cpu, COST_FAST if fast else COST_FREE))
         if fast:
             slower = figures["asked-hz"] * NO_LOSS / figures["frames-per-s"]
-            found.append(_target(name, "rate asked for / reached", slower, 1.0))
+            found.append(target(name, "rate asked for / reached", slower, 1.0))
             for who, mib in figures["mib"].items():
-                found.append(_target(name, f"growth of {who}, MiB", mib[-1] - mib[2], GROWTH))
+                found.append(target(name, f"growth of {who}, MiB", mib[-1] - mib[2], GROWTH))
     return found
-
-
-def _target(case: str, what: str, value: float, limit: float) -> dict[str, Any]:
-    return {"case": case, "what": what, "value": round(value, 3), "limit": limit, "met": bool(value <= limit)}
 
 
 def _say(line: str) -> None:
@@ -111,15 +108,14 @@ def main() -> int:
             result["dispatch"] = measure(folder, quick=wanted.quick)
         if not wanted.quick:
             result["i04"] = i04.cores(folder, _say)
-    result["targets"] = [target for figures in result["dispatch"] for target in promised(figures)]
+    result["targets"] = [one for figures in result["dispatch"] for one in promised(figures)]
     if "native" in result["i04"]:
-        result["targets"].append(_target("i04", "cores with the native engine", result["i04"]["native"]["cores"], 8.0))
-    for target in result["targets"]:
-        word = "met   " if target["met"] else "MISSED"
-        _say(f"{word} {target['case']}: {target['what']} {target['value']:g} (target {target['limit']:g})")
+        result["targets"].append(target("i04", "cores with the native engine", result["i04"]["native"]["cores"], 8.0))
+    for one in result["targets"]:
+        _say(verdict(one))
     if wanted.json:
         print(json.dumps(result))
-    return 1 if wanted.check and not all(target["met"] for target in result["targets"]) else 0
+    return 1 if wanted.check and not all(one["met"] for one in result["targets"]) else 0
 
 
 if __name__ == "__main__":

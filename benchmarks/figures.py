@@ -123,3 +123,9 @@ def ratio(ours: Sequence[float], alone: Sequence[float]) -> dict[str, float]:
     """Ratio of paired figures, one pair per round: median, and the smallest and largest as its spread."""
     each = np.asarray(ours) / np.asarray(alone)
     return {"median": float(np.median(each)), "min": float(each.min()), "max": float(each.max())}
+
+
+def target(case: str, what: str, value: float, limit: float, *, at_least: bool = False) -> dict[str, Any]:
+    """A figure beside what was promised of it, and whether that is met; one that is not there is not."""
+    met = value >= limit if at_least else value <= limit
+    return {"case": case, "what": what, "value": round(value, 3), "limit": limit, "met": bool(met)}

@@ -17,7 +17,7 @@ from typing import Any
 import harm
 import page
 from cost import Case, measure, system_calls
-from figures import machine
+from figures import machine, target
 from many import together
 from odin_writer import Recording
 
@@ -109,49 +109,42 @@ def add(earlier: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
 
 def _promised(case: Case, figures: dict[str, Any]) -> list[dict[str, Any]]:
     """The targets of one case, each with its value and whether it is met; a figure that is not there is not met."""
-    found = [_target(case.name, "frames seen", figures["announced"], figures["frames"], at_least=True)]
-    found.append(_target(case.name, "frames announced twice", figures["announced-twice"], 0))
+    found = [target(case.name, "frames seen", figures["announced"], figures["frames"], at_least=True)]
+    found.append(target(case.name, "frames announced twice", figures["announced-twice"], 0))
     if case.p99_ms is not None:
-        found.append(_target(case.name, "latency p99, ms", figures["latency-ms"]["p99"], case.p99_ms))
+        found.append(target(case.name, "latency p99, ms", figures["latency-ms"]["p99"], case.p99_ms))
     if case.share is not None:
-        found.append(_target(case.name, "share of a core", figures.get("share-of-core", math.nan), case.share))
+        found.append(target(case.name, "share of a core", figures.get("share-of-core", math.nan), case.share))
     if case.growth is not None:
-        found.append(_target(case.name, "CPU per frame, end / start", figures.get("growth", math.nan), case.growth))
+        found.append(target(case.name, "CPU per frame, end / start", figures.get("growth", math.nan), case.growth))
     if case.recording.blocks == 1 and case.growth is not None:
         dear = max(figures.get("us-by-tenth", [math.nan]))
-        found.append(_target(case.name, "CPU per frame at its worst, us", dear, MICROSECONDS))
+        found.append(target(case.name, "CPU per frame at its worst, us", dear, MICROSECONDS))
     if case.memory_mib is not None:
         for who in ("child-mib", "parent-mib"):
             by_tenth = figures[who]
-            found.append(_target(case.name, f"growth of {who}", by_tenth[-1] - by_tenth[2], case.memory_mib))
+            found.append(target(case.name, f"growth of {who}", by_tenth[-1] - by_tenth[2], case.memory_mib))
     if case.check_bytes:
-        found.append(
-            _target(case.name, "frames compared", figures["frames-compared"], figures["frames"], at_least=True)
-        )
-        found.append(_target(case.name, "frames with wrong bytes", len(figures["wrong-bytes"]), 0))
+        found.append(target(case.name, "frames compared", figures["frames-compared"], figures["frames"], at_least=True))
+        found.append(target(case.name, "frames with wrong bytes", len(figures["wrong-bytes"]), 0))
     return found
 
 
 def _harmless(result: dict[str, Any]) -> list[dict[str, Any]]:
     ours, files = result["flushes"]["filewatcher"], result["creations"]["filewatcher"]
     return [
-        _target("writer with us", "median flush / alone", ours["median-by-alone"]["median"], HARMLESS),
-        _target("writer with us", "failed creations", files["failed"] + ours["failed-creations"], 0),
+        target("writer with us", "median flush / alone", ours["median-by-alone"]["median"], HARMLESS),
+        target("writer with us", "failed creations", files["failed"] + ours["failed-creations"], 0),
     ]
 
 
 def _bounded(many: dict[str, Any]) -> list[dict[str, Any]]:
     name = "ten at once"
     return [
-        _target(name, "frames seen", many["announced"], many["frames"], at_least=True),
-        _target(name, "frames announced twice", many["announced-twice"], 0),
-        _target(name, "share of a core", many["share-of-core"], many["share-limit"]),
+        target(name, "frames seen", many["announced"], many["frames"], at_least=True),
+        target(name, "frames announced twice", many["announced-twice"], 0),
+        target(name, "share of a core", many["share-of-core"], many["share-limit"]),
     ]
-
-
-def _target(case: str, what: str, value: float, limit: float, *, at_least: bool = False) -> dict[str, Any]:
-    met = value >= limit if at_least else value <= limit
-    return {"case": case, "what": what, "value": round(value, 3), "limit": limit, "met": bool(met)}
 
 
 def _say(line: str) -> None:
@@ -185,13 +178,13 @@ def main() -> int:
         if wanted.into.exists():
             result = add(json.loads(wanted.into.read_text()), result)
         wanted.into.write_text(json.dumps(result))
-    for target in result["targets"]:
-        _say(page.verdict(target))
+    for one in result["targets"]:
+        _say(page.verdict(one))
     if wanted.page is not None:
         wanted.page.write_text(page.page(result))
     if wanted.json:
         print(json.dumps(result))
-    return 1 if wanted.check and not all(target["met"] for target in result["targets"]) else 0
+    return 1 if wanted.check and not all(one["met"] for one in result["targets"]) else 0
 
 
 if __name__ == "__main__":

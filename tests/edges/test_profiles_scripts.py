@@ -71,7 +71,6 @@ def test_dasks_own_configuration_changes_nothing(tmp_path: Path) -> None:
 
 
 def test_no_key_of_dask_jobqueue_is_left_to_its_default() -> None:
-    job_script(shipped("slurm"), home=HOME, python=PYTHON)  # dask-jobqueue's defaults are there once it is imported
     from dask.config import get  # noqa: PLC0415
     from dask_jobqueue import slurm  # noqa: F401, PLC0415  fills in its defaults
 
