@@ -146,7 +146,7 @@ def dispatch(recording: Recording, limits: Limits, *, flat_out: bool = False) ->
 
 
 async def _run(recording: Recording, state: Path, writers: Writers, limits: Limits, *, flat_out: bool) -> Times:
-    times = Times(*(np.full(recording.frames, np.nan) for _ in range(2)))
+    times = Times(np.full(recording.frames, np.nan), np.full(recording.frames, np.nan))
     order = Order((str(recording.master),), Selection(), {}, "none")
     watch = TimedWatch(times, timeouts=TIMEOUTS, now=time.monotonic())
     # scheduler and workers are started anew: they find the analysis by the environment

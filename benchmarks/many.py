@@ -61,10 +61,10 @@ def together(folder: Path, seconds: float) -> dict[str, Any]:
         for writers in start.writers:
             writers.join()
         late = []
-        for one, beside in zip(seen, notes, strict=True):
+        for watched, beside in zip(seen, notes, strict=True):
             visible = Notes(beside).visible
-            both = (visible > 0) & np.isfinite(one.announced_at)
-            late.append(np.maximum(one.announced_at[both] - visible[both], 0.0))
+            both = (visible > 0) & np.isfinite(watched.announced_at)
+            late.append(np.maximum(watched.announced_at[both] - visible[both], 0.0))
     return {
         "collections": len(FILES),
         "files": sum(FILES),

@@ -62,7 +62,7 @@ class Bright(Camera):
     def background(self) -> NDArray[np.float64]:
         """Expected counts per pixel without a crystal."""
         usual = Camera(self.model, self.seed).background
-        return usual * (self.mean / usual.mean())
+        return usual * (self.mean / float(usual.mean()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ class Frames:
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> Frames:
         """Return what was written; lists in it become the tuples that they were."""
-        detector = {key: tuple(v) if isinstance(v, list) else v for key, v in values["detector"].items()}
+        detector: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values["detector"].items()}
         if detector["mask"] is not None:
             detector["mask"] = bytes.fromhex(detector["mask"])
         slow, fast = values["layout"]["shape"]
