@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,8 @@ settings.load_profile("filewatcher")
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # a suite in the background of a script ignores Ctrl-C, and so would the programs that are to be interrupted
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     config.addinivalue_line("markers", "data: needs the real data (FILEWATCHER_TEST_DATA)")
 
 
