@@ -113,6 +113,7 @@ def test_a_cluster(kind: str, site: Site, slurm: PrivateSlurm) -> None:
             os.kill(pid, signal.SIGKILL)
             assert "scheduler" in await cluster.lost()
             if kind == "existing":
+                site.processes[0].wait()  # it lets go of our connection before it lets go of its door
                 with pytest.raises(Unreachable, match="no Dask scheduler at"):
                     await cluster.start()
             else:
