@@ -32,7 +32,7 @@ limits: {{frame_timeout: 20s}}
 """
 FRAMES = 120
 PATIENCE = 120.0
-SIMULATION = ("--detector", "eiger2-1m", "--grid", "12x10", "--rate", 8, "--writers", 2, "--frames-per-file", 20)
+SIMULATION = ("--detector", "eiger2-1m", "--grid", "12x10", "--writers", 2, "--frames-per-file", 20)
 
 
 class Heard:
@@ -70,7 +70,8 @@ class Night:
         (folder / "raw").mkdir()
         self.master = folder / "raw" / "grid.nxs"
 
-    def begin(self, *, fallback: str = "never", walltime: str = "10min", setup: str = "") -> None:
+    def begin(self, *, fallback: str = "never", walltime: str = "10min", setup: str = "", rate: float = 3) -> None:
+        """`rate`: frames/s; the scan has to last for as long as the disturbance of it does."""
         profile = self.folder / "slurm-like.yaml"
         text = PROFILE.format(fallback=fallback, walltime=walltime, logs=self.folder / "logs", setup=json.dumps(setup))
         profile.write_text(text)
@@ -78,7 +79,7 @@ class Night:
         assert self.watching.stdout is not None
         assert self.watching.stderr is not None
         self.out, self.err = Heard(self.watching.stdout), Heard(self.watching.stderr)
-        self.simulator = self.shell.start("simulate", self.master.parent, *SIMULATION)
+        self.simulator = self.shell.start("simulate", self.master.parent, "--rate", rate, *SIMULATION)
 
     def frames(self, count: int) -> None:
         """Wait until so many frames are on record."""
@@ -195,7 +196,7 @@ def test_a_scheduler_that_is_killed_is_started_again_without_blame(night: Night)
 
 
 def test_jobs_are_replaced_before_their_walltime_ends(night: Night) -> None:
-    night.begin(walltime="1min")
+    night.begin(walltime="1min", rate=1.5)
     first = night.running(2)
     night.frames(1)
     night.said(f"Slurm job ({'|'.join(first)}) is given back")
