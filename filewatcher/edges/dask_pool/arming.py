@@ -6,7 +6,7 @@ import asyncio
 from contextlib import suppress
 from dataclasses import asdict
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from distributed.client import FutureCancelledError
 from distributed.scheduler import KilledWorker
@@ -30,11 +30,24 @@ DEATHS = 3
 """Workers that may die while they are armed, before there is one that did not."""
 
 
+class Unfit(Unreachable):
+    """A worker that would be refused again, whatever it is asked for."""
+
+
+class Judged(Protocol):
+    """Is told whether a worker, by name, can be used."""
+
+    def __call__(self, worker: str, *, fit: bool) -> None:
+        """Take note of it."""
+
+
 class Armoury:
     """Arms workers for `analysis`, by `run`: (worker's address, function, arguments) -> its result."""
 
-    def __init__(self, run: Callable[..., Awaitable[Any]], analysis: str, say: Callable[[str], None]) -> None:
-        self._run, self._analysis, self._say = run, analysis, say
+    def __init__(
+        self, run: Callable[..., Awaitable[Any]], analysis: str, say: Callable[[str], None], judged: Judged
+    ) -> None:
+        self._run, self._analysis, self._say, self._judged = run, analysis, say, judged
         self._jobs: dict[str, tuple[Job, Mapping[str, str]]] = {}
         self._verdicts: asyncio.Queue[FilewatcherError | None] = asyncio.Queue()
         self._armed = False
@@ -79,27 +92,29 @@ class Armoury:
         else:
             self._armed = True
         self._verdicts.put_nowait(verdict)
+        if verdict is None or isinstance(verdict, Unfit):
+            self._judged(name, fit=verdict is None)
         return verdict is None
 
     async def _judge(self, address: str, name: str) -> FilewatcherError | None:
         try:
             if reason := await asyncio.wait_for(self._refusal(address), ARM_LIMIT):
-                return Unreachable(f"worker {name} {reason}")
+                return Unfit(f"worker {name} {reason}")
         except (AnalysisError, ParameterError) as error:
             engine = ", ".join({job.engine for job, _ in self._jobs.values()})
             return Broken(f"the {engine} engine cannot analyse this collection: {error}")
         except FutureCancelledError:
-            what = "went away"
+            return Unreachable(f"worker {name} went away")
         except KilledWorker:
             self._deaths += not self._armed
-            what = "died while it built its engine; is there enough memory?"
+            return Unreachable(f"worker {name} died while it built its engine; is there enough memory?")
         except TimeoutError:
             what = f"was not ready in {ARM_LIMIT:g} s; does its file system answer?"
         except Exception as error:  # noqa: BLE001  the boundary of a worker: whatever it lacks, the others go on
             what = f"cannot run filewatcher ({type(error).__name__}: {error}); is it installed there?"
         else:
             return None
-        return Unreachable(f"worker {name} {what}")
+        return Unfit(f"worker {name} {what}")
 
     async def _refusal(self, address: str) -> str | None:
         for job, versions in list(self._jobs.values()):

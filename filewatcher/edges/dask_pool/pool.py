@@ -72,7 +72,7 @@ class DaskPool:
     ) -> None:
         self._cluster, self._frame_timeout, self._say = cluster, frame_timeout, say
         self._placing = Placing(limits.in_flight_per_worker)
-        self._armoury = Armoury(self._run_at, analysis, say)
+        self._armoury = Armoury(self._run_at, analysis, say, cluster.judged)
         self._door: Door | None = None
         self._client: Client | None = None
         self._starting: asyncio.Task[None] | None = None
@@ -111,8 +111,8 @@ class DaskPool:
 
     async def _start(self) -> None:
         dask.config.set(CLIENT_SETTINGS)
-        # what a user has to know is said in a sentence
-        logging.getLogger("distributed").setLevel(logging.CRITICAL)
+        for name in ("distributed", "distributed.client"):  # what a user has to know is said in a sentence
+            logging.getLogger(name).setLevel(logging.CRITICAL)
         await self._connect()
         self._do(self._stay_connected())
 
