@@ -10,7 +10,7 @@ import sys
 
 import typer
 
-from filewatcher.cli import centre, demo, export, inspect, profile, simulate, spots, watch
+from filewatcher.cli import centre, demo, doctor, export, inspect, profile, simulate, spots, watch
 from filewatcher.errors import FilewatcherError
 
 app = typer.Typer(
@@ -28,6 +28,7 @@ app.command("centre")(centre.centre)
 app.command("export")(export.export)
 app.command("simulate")(simulate.simulate)
 app.command("demo")(demo.demo)
+app.command("doctor")(doctor.doctor)
 app.add_typer(profile.app, name="profile")
 
 
