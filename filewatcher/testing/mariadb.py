@@ -1,6 +1,7 @@
 """A private, real MariaDB on this machine: its own data, a socket and a port on loopback, in one folder.
 
-It needs Debian's package `mariadb-server`; no service, no configuration of the machine. It is ended by its id.
+It needs Debian's packages `mariadb-server-core` and `mariadb-client-core`; no service, no configuration of the
+machine. It is ended by its id.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ DATABASE = "ispyb"
 
 
 class PrivateMariaDB:
-    """A server with one empty database, ``ispyb``; ``root`` has no password. Raises `Unreachable` if it does not come."""
+    """A server with an empty database, ``ispyb``; ``root`` has no password. Raises `Unreachable` if it fails."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -55,7 +56,7 @@ class PrivateMariaDB:
         """Make its data directory."""
         absent = [name for name in (DAEMON, INSTALL, CLIENT) if _which(name) is None]
         if absent:
-            raise Unreachable(f"no {', '.join(absent)} here: apt-get install mariadb-server")
+            raise Unreachable(f"no {', '.join(absent)} here: apt-get install mariadb-server-core mariadb-client-core")
         self.folder.mkdir(parents=True, exist_ok=True)
         words = ["--auth-root-authentication-method=normal", "--skip-test-db", *_as_root()]
         with (self.folder / "install.log").open("wb") as log:
@@ -65,7 +66,12 @@ class PrivateMariaDB:
 
     def start(self) -> None:
         """Start it on the same data and port as before; return when it answers."""
-        words = [f"--datadir={self._data}", f"--socket={self.socket}", f"--port={self.port}", "--bind-address=127.0.0.1"]
+        words = [
+            f"--datadir={self._data}",
+            f"--socket={self.socket}",
+            f"--port={self.port}",
+            "--bind-address=127.0.0.1",
+        ]
         words += [f"--pid-file={self.folder / 'mariadb.pid'}", "--skip-name-resolve", "--performance-schema=off"]
         with (self.folder / "server.log").open("ab") as log:
             command = [str(_which(DAEMON)), "--no-defaults", *words, *_as_root()]
