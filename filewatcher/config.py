@@ -34,6 +34,9 @@ class Settings(BaseSettings):
     filewatcher_site_profiles: Path = Path("/etc/filewatcher/profiles")
     """Profiles of the site; a folder that its administrators write."""
 
+    ispyb_credentials: Path | None = None
+    """File that says how to log in to the beamline's database."""
+
     @property
     def state_dir(self) -> Path:
         """Where journals are kept."""

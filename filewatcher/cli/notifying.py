@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from filewatcher.cli.placing import ids_of
 from filewatcher.core.answers import answer_line
 from filewatcher.core.lines import frame_line
 from filewatcher.edges.notify import GdaLines, HttpLines
@@ -77,16 +78,14 @@ class Notifier:
 
 def _ids(wishes: Wishes) -> tuple[int, ...]:
     scans = len(wishes.masters)
-    words = wishes.dcid.split(",") if wishes.dcid is not None else []
-    if not all(word.strip().isdecimal() for word in words):
-        raise Refused(f"--dcid {wishes.dcid}: data collection ids are whole numbers, as in 6153461")
+    ids = ids_of(wishes.dcid) if wishes.dcid is not None else ()
     gda = [url for url in wishes.notify if url.startswith("udp:")]
-    if gda and len(words) != scans:
+    if gda and len(ids) != scans:
         raise Refused(
             f"--notify {gda[0]} needs --dcid with {scans} data collection id{'s' * (scans != 1)}, one per master, "
-            f"not {len(words)}"
+            f"not {len(ids)}"
         )
-    return tuple(int(word) for word in words)
+    return ids
 
 
 def _host_and_port(url: str) -> tuple[str, int]:
