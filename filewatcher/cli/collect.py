@@ -68,11 +68,12 @@ async def collect(wishes: Wishes) -> int:
         budget=budget,
     )
     notifier = Notifier(wishes, order.engine)
-    told: list[Listener] = [stopwatch, words, notifier, CapacityKeeper(cluster, pool, words.say, time.monotonic)]
+    capacity = CapacityKeeper(cluster, pool, words.say, time.monotonic)
+    told: list[Listener] = [stopwatch, words, notifier, capacity.collection()]
     if wishes.as_json:
         told.append(JsonLines(order.engine))
     desk = Desk(wishes, words, notifier, engine_reason)
-    loop = CollectionLoop(order, scans, observer, pool, desk.open, Listeners(*told), time.monotonic, limits)
+    loop = CollectionLoop(order, scans, observer, pool.share(), desk.open, Listeners(*told), time.monotonic, limits)
     if wishes.engine == "auto" and order.engine == "dials":
         words.say(f"warning: the slower engine dials will be used ({engine_reason})")
     absent = [master for master in wishes.masters if not master.exists()]
