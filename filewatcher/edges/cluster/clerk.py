@@ -1,8 +1,8 @@
 """What runs in the process of scheduler and keeper: takes a brief and wishes as lines, tells the door and sentences.
 
-Lines are JSON. In: the brief, then ``{"want": workers}``; the end of the input is the end of everything, so nothing
-outlives whoever started it. Out: ``{"door": address, "workers": count}`` once, ``{"say": sentence}``,
-``{"failed": sentence}``.
+Lines are JSON. In: the brief, then ``{"want": workers}`` and ``{"judged": worker, "fit": true}``; the end of the input
+is the end of everything, so nothing outlives whoever started it. Out: ``{"door": address, "workers": count}`` once,
+``{"say": sentence}``, ``{"failed": sentence}``.
 """
 
 from __future__ import annotations
@@ -102,7 +102,11 @@ class Clerk:
         try:
             self._tell({"door": scheduler.address, "workers": 0})
             while line := await wishes.readline():
-                crew.want(json.loads(line)["want"])
+                match json.loads(line):
+                    case {"want": workers}:
+                        crew.want(workers)
+                    case {"judged": worker, "fit": fit}:
+                        await crew.judged(worker, fit=fit)
         finally:
             tending.cancel()
             await asyncio.gather(tending, return_exceptions=True)

@@ -70,7 +70,7 @@ class DaskPool:
         analysis: str = SPOT_FINDING,
         say: Callable[[str], None] = lambda _: None,
     ) -> None:
-        self.analysis, self.say = analysis, say
+        self.analysis, self.say, self.judged = analysis, say, cluster.judged
         self.placing = Placing(limits.in_flight_per_worker)
         self.workers: dict[str, str] = {}
         """All that are there, armed or not: address -> name."""
@@ -122,8 +122,8 @@ class DaskPool:
 
     async def _start(self) -> None:
         dask.config.set(CLIENT_SETTINGS)
-        # what a user has to know is said in a sentence
-        logging.getLogger("distributed").setLevel(logging.CRITICAL)
+        for name in ("distributed", "distributed.client"):  # what a user has to know is said in a sentence
+            logging.getLogger(name).setLevel(logging.CRITICAL)
         await self._connect()
         self._do(self._stay_connected())
 
