@@ -65,7 +65,12 @@ class PrivateRabbitMQ:
         log = (self.folder / "broker.out").open("ab")
         with log:
             self._server = subprocess.Popen(
-                [SERVER], env=self._environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+                [SERVER],
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
         end = time.monotonic() + PATIENCE
         while not self._answers():
