@@ -129,5 +129,5 @@ def _checked(step: Step) -> None:
         new += {end for ends in (*at.outputs.values(), at.unnamed) for end in ends} - seen
 
 
-def _pointers(ends: object) -> tuple[int, ...]:
+def _pointers(ends: Any) -> tuple[int, ...]:
     return tuple(int(end) for end in (ends if isinstance(ends, list) else [ends]))

@@ -80,12 +80,12 @@ class PrivateRabbitMQ:
 
     def stop(self) -> None:
         """End the broker; durable queues and persistent messages are kept."""
-        self._server = _ended(self._server)
+        _end(self._server)
 
     def close(self) -> None:
         """End the broker and the port mapper."""
         self.stop()
-        self._mapper = _ended(self._mapper)
+        _end(self._mapper)
 
     @contextlib.contextmanager
     def channel(self) -> Iterator[BlockingChannel]:
@@ -144,8 +144,8 @@ class PrivateRabbitMQ:
             return False
 
 
-def _ended(process: subprocess.Popen[bytes] | None) -> None:
-    """End a process, and what it started in its session."""
+def _end(process: subprocess.Popen[bytes] | None) -> None:
+    """End a process; harmless if it has ended."""
     if process is not None and process.poll() is None:
         process.send_signal(signal.SIGTERM)
         try:
