@@ -138,6 +138,8 @@ class PrivateRabbitMQ:
 
     def _answers(self) -> bool:
         try:
+            # it listens last of all; clients that are refused say much
+            socket.create_connection(("127.0.0.1", self.port), PATIENCE).close()
             with self.channel():
                 return True
         except (OSError, pika.exceptions.AMQPError):
