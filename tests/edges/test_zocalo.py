@@ -19,7 +19,7 @@ from filewatcher.edges.zocalo import Broker
 from filewatcher.errors import Full, Refused
 from filewatcher.testing.detector import Simulation, run
 from filewatcher.testing.fakes import InlinePool, ScriptedObserver
-from tests.edges.zocalo_house import PATIENCE, Consumer, House, centre_as_documented
+from tests.edges.zocalo_house import PATIENCE, Consumer, House, Wire, centre_as_documented
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -92,9 +92,9 @@ class Scripted(ScriptedObserver):
         self.say(OnDisk(0, chunks, ChunkLayout((4, 5), "<u2", ())))
 
 
-def scripted(rabbitmq: PrivateRabbitMQ, state: Path, master: str, frames: int) -> tuple[House, Scripted]:
+def scripted(url: str, state: Path, master: str, frames: int) -> tuple[House, Scripted]:
     observer = Scripted(master, frames)
-    house = House(rabbitmq, state, "filewatcher", InlinePool(numbers), {master: observer})
+    house = House(url, state, "filewatcher", InlinePool(numbers), {master: observer})
     return house, observer
 
 
@@ -121,7 +121,7 @@ def test_a_grid_scan_is_centred_by_the_services_that_are_there(
     master = str(tmp_path / "data" / "grid.nxs")
 
     async def story() -> None:
-        async with House(rabbitmq, tmp_path / "state", "filewatcher") as house:
+        async with House(rabbitmq.url, tmp_path / "state", "filewatcher") as house:
             await send(consumer, gridscan(master, (6, 5)))
             await asyncio.wait_for(house.changed.wait(), PATIENCE)
             await asyncio.to_thread(run, sim)
@@ -155,7 +155,7 @@ def test_a_grid_scan_is_centred_by_the_services_that_are_there(
 def test_a_message_that_comes_twice_is_answered_once(
     tmp_path: Path, rabbitmq: PrivateRabbitMQ, consumer: Consumer
 ) -> None:
-    house, detector = scripted(rabbitmq, tmp_path, "/data/twice.nxs", 4)
+    house, detector = scripted(rabbitmq.url, tmp_path, "/data/twice.nxs", 4)
 
     async def story() -> None:
         async with house:
@@ -179,7 +179,7 @@ def test_a_message_that_comes_twice_is_answered_once(
 def test_a_broker_that_restarts_loses_and_doubles_nothing(
     tmp_path: Path, rabbitmq: PrivateRabbitMQ, consumer: Consumer
 ) -> None:
-    house, detector = scripted(rabbitmq, tmp_path, "/data/restart.nxs", 60)
+    house, detector = scripted(rabbitmq.url, tmp_path, "/data/restart.nxs", 60)
 
     async def story() -> None:
         async with house:
@@ -206,16 +206,43 @@ def test_a_broker_that_restarts_loses_and_doubles_nothing(
         ]
         assert any("is back" in sentence for sentence in house.said)
         assert sum("connection is lost" in sentence for sentence in house.said) == 1
-        assert "listening to filewatcher again" in house.said[-1]
+        assert sum("listening to filewatcher again" in sentence for sentence in house.said) == 1
 
     asyncio.run(story())
+
+
+def test_a_commit_in_doubt_is_not_repeated(tmp_path: Path, rabbitmq: PrivateRabbitMQ, consumer: Consumer) -> None:
+    """The connection breaks after the broker has taken a transaction, and before we know it."""
+    wire = Wire(rabbitmq.port)
+    house, detector = scripted(wire.url, tmp_path, "/data/doubt.nxs", 12)
+
+    async def story() -> None:
+        async with house:
+            await send(consumer, gridscan("/data/doubt.nxs", (4, 3)))
+            detector.write(0, 3)
+            results = await get(consumer, "reduce.xray_centering", 3)
+            wire.muted = True
+            detector.write(3, 6)
+            results += await get(consumer, "reduce.xray_centering", 1)  # it was committed, for all that we know here
+            wire.muted = False
+            wire.cut()
+            detector.write(6, 12)
+            results += await get(consumer, "reduce.xray_centering", 8)
+            assert sorted(images(results)) == list(range(1, 13))
+            for queue, count in (("ispyb_pia", 12), ("images", 1), ("archive", 1), ("end", 1)):
+                await get(consumer, queue, count)
+
+    try:
+        asyncio.run(story())
+    finally:
+        wire.close()
 
 
 def test_a_process_that_ends_in_the_middle_is_followed_by_one_that_goes_on(
     tmp_path: Path, rabbitmq: PrivateRabbitMQ, consumer: Consumer
 ) -> None:
-    house, detector = scripted(rabbitmq, tmp_path, "/data/next.nxs", 8)
-    after, again = scripted(rabbitmq, tmp_path, "/data/next.nxs", 8)
+    house, detector = scripted(rabbitmq.url, tmp_path, "/data/next.nxs", 8)
+    after, again = scripted(rabbitmq.url, tmp_path, "/data/next.nxs", 8)
 
     async def story() -> None:
         async with house:
@@ -236,7 +263,7 @@ def test_a_process_that_ends_in_the_middle_is_followed_by_one_that_goes_on(
 
 
 def test_images_that_never_came_are_said(tmp_path: Path, rabbitmq: PrivateRabbitMQ, consumer: Consumer) -> None:
-    house, detector = scripted(rabbitmq, tmp_path, "/data/gap.nxs", 4)
+    house, detector = scripted(rabbitmq.url, tmp_path, "/data/gap.nxs", 4)
     message = gridscan("/data/gap.nxs", (2, 2))
     message["recipe"]["1"]["output"] = {"select-2": 4, "last": 5, "timeout": 6, "finally": 7}
 
@@ -258,7 +285,7 @@ def test_images_that_never_came_are_said(tmp_path: Path, rabbitmq: PrivateRabbit
 def test_what_cannot_be_understood_is_rejected_in_words(
     tmp_path: Path, rabbitmq: PrivateRabbitMQ, consumer: Consumer
 ) -> None:
-    house, detector = scripted(rabbitmq, tmp_path, "/data/good.nxs", 1)
+    house, detector = scripted(rabbitmq.url, tmp_path, "/data/good.nxs", 1)
     house.refuse = {
         "/data/outside.nxs": Refused("/data/outside.nxs is outside the folders that this server may read"),
         "/data/good.nxs": Full("all places are taken"),
@@ -288,7 +315,7 @@ def test_what_cannot_be_understood_is_rejected_in_words(
 def test_a_queue_or_a_topic_that_is_not_there_costs_its_messages_only(
     tmp_path: Path, rabbitmq: PrivateRabbitMQ, consumer: Consumer
 ) -> None:
-    house, detector = scripted(rabbitmq, tmp_path, "/data/lost.nxs", 3)
+    house, detector = scripted(rabbitmq.url, tmp_path, "/data/lost.nxs", 3)
     message = gridscan("/data/lost.nxs", (3, 1))
     message["recipe"]["5"] = {"topic": "no.topic"}
     message["recipe"]["4"]["queue"] = "no.queue"

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import socket
+import threading
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -95,7 +98,8 @@ class Listener(Recording):
 class House:
     """Asks are answered by a real loop each: real journals; observers that the test names, else real ones."""
 
-    rabbit: PrivateRabbitMQ
+    url: str
+    """Of the broker."""
     state: Path
     queue: str
     pool: InlinePool = field(default_factory=NativePool)
@@ -108,7 +112,7 @@ class House:
     def __post_init__(self) -> None:
         self.changed = asyncio.Event()
         self.zocalo = Zocalo(
-            Broker.find(self.rabbit.url), self.queue, self, self.journal, self.state, say=self.say
+            Broker.find(self.url), self.queue, self, self.journal, self.state, say=self.say
         )  # fmt: skip
 
     def say(self, sentence: str) -> None:
@@ -186,6 +190,54 @@ class House:
 
 
 # ---- the other side
+
+
+class Wire:
+    """Between a broker and its clients; may swallow what the broker says, and be cut."""
+
+    def __init__(self, port: int) -> None:
+        self._to = ("127.0.0.1", port)
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self._pairs: list[tuple[socket.socket, socket.socket]] = []
+        self._threads = [threading.Thread(target=self._accept)]
+        self._threads[0].start()
+        self.muted = False
+
+    @property
+    def url(self) -> str:
+        return f"amqp://guest:guest@127.0.0.1:{self._listening.getsockname()[1]}/%2F"
+
+    def cut(self) -> None:
+        """Break all connections."""
+        pairs, self._pairs = self._pairs, []
+        for one in (end for pair in pairs for end in pair):
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        self._listening.shutdown(socket.SHUT_RDWR)
+        self.cut()
+        for thread in self._threads:
+            thread.join()
+        self._listening.close()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self._listening.accept()
+                pair = client, socket.create_connection(self._to)
+                self._pairs.append(pair)
+                for ends in ((*pair, False), (*pair[::-1], True)):
+                    thread = threading.Thread(target=self._carry, args=ends)
+                    self._threads.append(thread)
+                    thread.start()
+
+    def _carry(self, source: socket.socket, sink: socket.socket, back: bool) -> None:
+        with source, contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                if not (back and self.muted):
+                    sink.sendall(data)
+            sink.shutdown(socket.SHUT_RDWR)
 
 
 class Consumer:

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pika
+import pika.exceptions
 import zocalo.configuration
+from pika.adapters.utils.connection_workflow import AMQPConnectorException
 from workflows.transport.pika_transport import PikaTransport
 
 from filewatcher.errors import Refused
@@ -16,6 +18,8 @@ log = logging.getLogger(__name__)
 
 SILENCE = 10.0
 """Seconds that a broker may be silent when it is called."""
+LOST = (pika.exceptions.AMQPError, AMQPConnectorException, OSError)
+"""What pika raises that has lost its broker, or does not reach it; one that is silent raises no `AMQPError`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +63,13 @@ class Broker:
         login = pika.PlainCredentials(self.user, self.password)
         return [
             pika.ConnectionParameters(
-                host, port, self.vhost, login, socket_timeout=SILENCE, blocked_connection_timeout=6 * SILENCE
+                host,
+                port,
+                self.vhost,
+                login,
+                socket_timeout=SILENCE,
+                stack_timeout=SILENCE,
+                blocked_connection_timeout=6 * SILENCE,
             )
             for host, port in zip(self.hosts, self.ports, strict=True)
         ]

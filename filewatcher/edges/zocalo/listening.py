@@ -7,9 +7,9 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import pika.exceptions
 import workflows
 
+from filewatcher.edges.zocalo.broker import LOST
 from filewatcher.errors import Unreachable
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ LOOK = 0.5
 """Seconds between two looks at a connection, which does not say when it is lost."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 10.0
 """Seconds between two calls of a broker that does not answer; doubled from one to the next."""
-LOST = (workflows.Error, pika.exceptions.AMQPError, OSError, RuntimeError, KeyError)
+GONE = (workflows.Error, *LOST, RuntimeError, KeyError)
 """What a transport raises that has lost its broker, or never had it."""
 RECIPE = "workflows-recipe"
 """The header of a message that is a step of a recipe."""
@@ -53,7 +53,7 @@ class Delivery:
     def _answer(self, answer: Callable[[Mapping[str, Any]], object]) -> None:
         try:
             answer(self.header)
-        except LOST:
+        except GONE:
             return
 
 
@@ -111,7 +111,7 @@ class Subscription:
             self._transport = transport
             if connected:
                 transport.subscribe(self._name, called, acknowledgement=True, prefetch_count=TOGETHER)
-        except LOST as error:
+        except GONE as error:
             raise Unreachable(f"{self._broker}: cannot listen to {self._name}: {str(error) or 'no answer'}") from error
 
     def _hang_up(self) -> None:
@@ -119,7 +119,7 @@ class Subscription:
         try:
             if transport is not None and transport.is_connected():
                 transport.disconnect()
-        except LOST:
+        except GONE:
             return
 
     def _complain(self, sentence: str) -> None:

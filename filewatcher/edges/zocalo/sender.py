@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pika
 import pika.exceptions
 
+from filewatcher.edges.zocalo.broker import LOST
 from filewatcher.errors import Unreachable
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class Sender:
         try:
             self._connection = pika.BlockingConnection(self._broker.parameters())
             return self._open()
-        except (pika.exceptions.AMQPError, OSError) as error:
+        except LOST as error:
             self.close()
             raise Unreachable(f"{self._broker}: {_words(error)}") from error
 
@@ -62,7 +63,7 @@ class Sender:
         try:
             while not self._sent(whole, token):
                 self._open()
-        except (pika.exceptions.AMQPError, OSError) as error:
+        except LOST as error:
             self.close()
             raise Unreachable(f"{self._broker}: {_words(error)}") from error
 
@@ -71,7 +72,7 @@ class Sender:
         try:
             if self._connection is not None:
                 self._connection.process_data_events(0)
-        except (pika.exceptions.AMQPError, OSError) as error:
+        except LOST as error:
             self.close()
             raise Unreachable(f"{self._broker}: {_words(error)}") from error
 
@@ -81,7 +82,7 @@ class Sender:
         if connection is not None and connection.is_open:
             try:
                 connection.close()
-            except (pika.exceptions.AMQPError, OSError):
+            except LOST:
                 return  # it is gone
 
     def _open(self) -> Mapping[str, Any] | None:

@@ -6,6 +6,7 @@ away costs nothing but the delay, because what is to be told stays in the journa
 
 from __future__ import annotations
 
+import logging
 import queue
 import threading
 import time
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from filewatcher.edges.zocalo.broker import Broker
     from filewatcher.edges.zocalo.ledger import Task
     from filewatcher.edges.zocalo.telling import Batch, Known, Reader
+
+log = logging.getLogger(__name__)
 
 HEARTBEAT = 5.0
 """Seconds between two signs of life to the broker."""
@@ -217,9 +220,13 @@ class Teller:
                 self._say(f"{error}: recipes are answered when that is mended")
             self._sender.close()
             self._hang_up(error)
+        except Exception as error:  # the boundary of the thread: whatever it is, it is tried again
+            log.exception("this is a fault of filewatcher")
+            self._sender.close()
+            self._hang_up(error)
 
-    def _hang_up(self, error: FilewatcherError) -> None:
-        self._lost = str(error)
+    def _hang_up(self, error: Exception) -> None:
+        self._lost = str(error) or type(error).__name__
         self._next_call = time.monotonic() + self._pause
         self._pause = min(2 * self._pause, LONGEST_PAUSE)
 
