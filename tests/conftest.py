@@ -11,6 +11,7 @@ import pytest
 from hypothesis import settings
 
 from filewatcher.testing.mariadb import PrivateMariaDB
+from filewatcher.testing.rabbitmq import PrivateRabbitMQ
 from filewatcher.testing.slurm import PrivateSlurm
 
 if TYPE_CHECKING:
@@ -77,3 +78,10 @@ def slurm(private_slurm: PrivateSlurm, monkeypatch: pytest.MonkeyPatch) -> Itera
         monkeypatch.setenv(name, value)
     yield private_slurm
     private_slurm.until(lambda: not private_slurm.jobs(), "empty queue: a test left a job behind")
+
+
+@pytest.fixture(scope="session")
+def rabbitmq(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateRabbitMQ]:
+    """A real RabbitMQ; where it cannot be had, tests fail: they are not skipped."""
+    with PrivateRabbitMQ(tmp_path_factory.mktemp("rabbitmq")) as broker:
+        yield broker
