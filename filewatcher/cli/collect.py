@@ -59,7 +59,7 @@ async def collect(wishes: Wishes) -> int:
     async with AsyncExitStack() as house:
         house.push_async_callback(pool.close)
         house.push_async_callback(built.observer.close)
-        house.push_async_callback(notifier.close, words)
+        house.push_async_callback(notifier.close, words.say)
         house.callback(words.stop)
         finished = await built.loop.run()
         words.stop()

@@ -7,7 +7,7 @@ import logging
 import os
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from filewatcher.cli.building import build
 from filewatcher.cli.collect import order_of
@@ -20,18 +20,19 @@ from filewatcher.cli.wishes import Wishes
 from filewatcher.core.asks import priority_of
 from filewatcher.core.cells import CellLog
 from filewatcher.core.messages import State
-from filewatcher.edges.journal import read_journal
+from filewatcher.edges.journal import RUNS, JournalReader
 from filewatcher.edges.output.stored import read_results
-from filewatcher.errors import FilewatcherError, Refused
+from filewatcher.errors import FilewatcherError, Refused, Unreachable
 from filewatcher.ports import Progress
 from filewatcher.service import Ended
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Iterator, Sequence
 
     from filewatcher.cli.crew import Crew
     from filewatcher.core.asks import Ask
     from filewatcher.core.batching import Limits
+    from filewatcher.core.messages import Recorded
     from filewatcher.core.observations import Described
     from filewatcher.core.run import Run
     from filewatcher.edges.swmr import Budget
@@ -40,6 +41,9 @@ if TYPE_CHECKING:
     from filewatcher.service import Kept, Work
 
 log = logging.getLogger(__name__)
+
+AT_ONCE = 10_000
+"""Frames read from a journal at a time."""
 
 
 class Workshop:
@@ -117,7 +121,7 @@ class Workshop:
                 return [CellLog.of_report(report) for report in read_results(results.read_bytes(), str(results))]
             if kept.key is not None:
                 scans: dict[int, CellLog] = {scan: CellLog() for scan in range(len(kept.ask.masters))}
-                for recorded in read_journal(self.state, kept.key):
+                for recorded in _recorded(self.state / RUNS / kept.key):
                     scans[recorded.outcome.scan].record([recorded.outcome])
                 return list(scans.values())
         except (FilewatcherError, OSError, KeyError) as error:
@@ -138,9 +142,7 @@ class CollectionWork:
         self._place = workshop.crew.place(priority_of(ask, grid=ask.sketched))
         told = Listeners(listener, self._stopwatch, self._notifier, self._place.need)
         self._listener = listener
-        self._built = build(
-            wishes, order, self._place.share, self._open, told, workshop.limits, workshop.budget
-        )
+        self._built = build(wishes, order, self._place.share, self._open, told, workshop.limits, workshop.budget)
 
     @property
     def progress(self) -> list[Progress]:
@@ -158,7 +160,11 @@ class CollectionWork:
     async def run(self) -> Ended:
         """Watch until the end, and file the results."""
         self._say(f"watching {' and '.join(self._ask.masters)}", logging.INFO)
-        finished = await self._built.loop.run()
+        try:
+            finished = await self._built.loop.run()
+        except Unreachable:
+            self._workshop.crew.give_up(self._place.pool)
+            raise
         times = self._stopwatch.times | effort_times(self._built.observer.effort, self._workshop.budget)
         async with self._workshop.filing:
             filed = await asyncio.to_thread(self._desk.file, finished, times)
@@ -200,6 +206,12 @@ def _age(master: str) -> str:
     return f"{status.st_dev}:{status.st_ino}:{status.st_size}:{status.st_mtime_ns}"
 
 
-def about_workers(crew: Crew) -> Callable[[], dict[str, Any]]:
-    """Return what is told of the workers."""
-    return lambda: {"workers": crew.ready}
+def _recorded(folder: Path) -> Iterator[Recorded]:
+    reader = JournalReader(folder)
+    try:
+        number = 0
+        while some := reader.after(number, AT_ONCE):
+            number = some[-1][0]
+            yield from (recorded for _, recorded in some)
+    finally:
+        reader.close()

@@ -173,7 +173,9 @@ def ask_json(ask: Ask) -> dict[str, Json]:
 def ask_from(kept: Mapping[str, Any]) -> Ask:
     """Return the ask that `ask_json` kept."""
     grid, priority = kept["grid"], kept["priority"]
-    rest = {name: kept[name] for name in ("frames", "visit", "beamline", "snapshot", "engine", "verify", "wait", "origin")}
+    rest = {
+        name: kept[name] for name in ("frames", "visit", "beamline", "snapshot", "engine", "verify", "wait", "origin")
+    }
     return Ask(
         tuple(kept["masters"]),
         grid=None if grid is None else GridWords(*grid),

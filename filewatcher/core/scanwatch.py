@@ -237,18 +237,18 @@ class ScanWatch:
                 return "complete"
             if reason := self._all_that_will_come(now):
                 return reason
+        return self._overdue(now)
+
+    def _overdue(self, now: float) -> str | None:
         if self._stopped_at is not None:
             quiet = now - max(self._stopped_at, self._progress_at or self._stopped_at)
             if quiet >= max(self._timeouts.grace, 20.0 * (self._exposure or 0.0)):
                 return "the detector was said to have stopped"
         if self._progress_at is None:
-            if now - self._armed_at >= self._timeouts.first:
-                return f"no frame came within {self._timeouts.first:g} s (--timeout-first)"
-            return None
+            late = now - self._armed_at >= self._timeouts.first
+            return f"no frame came within {self._timeouts.first:g} s (--timeout-first)" if late else None
         limit = self._timeouts.without_progress(self._exposure)
-        if now - self._progress_at >= limit:
-            return f"no new frame came for {limit:g} s (--timeout)"
-        return None
+        return f"no new frame came for {limit:g} s (--timeout)" if now - self._progress_at >= limit else None
 
     def _all_that_will_come(self, now: float) -> str | None:
         if not self._writers.full_scan:

@@ -33,7 +33,7 @@ create table if not exists collection (
 KEEP = f"""
 insert into collection ({", ".join(COLUMNS)}, ask, summary) values ({", ".join("?" * 10)})
 on conflict (id) do update set {", ".join(f"{name} = excluded.{name}" for name in (*COLUMNS[2:], "ask", "summary"))}
-"""
+"""  # noqa: S608  names of our own
 LOAD = f"""
 select {", ".join(COLUMNS)}, ask, summary from collection where ended is null or number in
 (select number from collection where ended is not null order by number desc limit ?) order by number

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from filewatcher.core.answers import Answer
-    from filewatcher.core.asks import Ask
     from filewatcher.core.cells import CellLog
     from filewatcher.core.gridinfo import GridInfo
     from filewatcher.core.lines import Json
@@ -91,6 +90,8 @@ class Entry:
         self.work: Work | None = None
         self.task: asyncio.Task[None] | None = None
         self.cancelling = False
+        self.not_before = 0.0
+        """By the service's clock: when it may start."""
         self.bell = Bell()
         self._told = dict(kept.summary)
 
@@ -107,7 +108,9 @@ class Entry:
             self._told,
         )  # fmt: skip
 
-    def described(self, described: Sequence[Described], grids: Sequence[GridInfo | None], make: Callable[[], CellLog]) -> None:
+    def described(
+        self, described: Sequence[Described], grids: Sequence[GridInfo | None], make: Callable[[], CellLog]
+    ) -> None:
         """Know its scans."""
         self.scans = [
             Scan(make(), one.master.path, grid, _angles(one)) for one, grid in zip(described, grids, strict=True)
@@ -166,7 +169,10 @@ class Entry:
     def _scans_json(self, now: float) -> list[Json]:
         progress = self.work.progress if self.work is not None else ()
         known = list(progress) + [None] * (len(self.scans) - len(progress))
-        return [self._scan_json(number, scan, where, now) for number, (scan, where) in enumerate(zip(self.scans, known, strict=False))]
+        return [
+            self._scan_json(number, scan, where, now)
+            for number, (scan, where) in enumerate(zip(self.scans, known, strict=False))
+        ]
 
     def _scan_json(self, number: int, scan: Scan, where: Progress | None, now: float) -> dict[str, Json]:
         counts, grid = scan.log.counts, scan.grid

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from filewatcher.core.asks import Asked, priority_of
 from filewatcher.core.scanwatch import SUPERSEDED
-from filewatcher.errors import FilewatcherError, Full, Unknown
+from filewatcher.errors import FilewatcherError, Full, Unknown, Unreachable
 from filewatcher.service.entry import Entry
 from filewatcher.service.ports import Kept
 from filewatcher.service.telling import Telling
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+AGAIN = 10.0
+"""Seconds after which a collection that had no workers is tried again."""
 CLOSING = 30.0
 """Seconds that collections have to let go when the daemon stops."""
 
@@ -182,11 +184,12 @@ class Service:
         """Start what may start: what people wait for first, then in the order of asking."""
         if self._closing:
             return
-        queued = [entry for entry in self._entries.values() if entry.state == "queued"]
+        now = self._clock()
+        queued = [entry for entry in self._entries.values() if entry.state == "queued" and entry.not_before <= now]
         running = sum(entry.task is not None for entry in self._entries.values())
         queued.sort(key=lambda entry: priority_of(entry.ask, grid=entry.ask.sketched))
         for entry in queued[: max(0, self.terms.running - running)]:
-            entry.state = "waiting"
+            entry.state, entry.reason = "waiting", None
             entry.task = asyncio.create_task(self._watch(entry), name=f"collection {entry.id}")
 
     async def _watch(self, entry: Entry) -> None:
@@ -202,6 +205,9 @@ class Service:
             if not entry.cancelling:
                 raise  # the daemon stops; the next one goes on
             state = "cancelled"
+        except Unreachable as error:
+            self._put_back(entry, str(error))
+            return
         except FilewatcherError as error:
             state, entry.reason = "failed", str(error)
         except Exception as error:  # the boundary of a collection: whatever it is, the others go on
@@ -229,9 +235,16 @@ class Service:
             work, entry.work = entry.work, None
             await asyncio.shield(work.close())
 
-    async def _over(
-        self, entry: Entry, state: str, finished: Finished | None, *, superseded: bool = False
-    ) -> None:
+    def _put_back(self, entry: Entry, reason: str) -> None:
+        """There are no workers: nothing is wrong with the collection, which goes on when there are."""
+        log.error("%s; again in %g s", reason, AGAIN, extra={"collection": entry.id})
+        entry.task, entry.state, entry.reason = None, "queued", reason
+        entry.not_before = self._clock() + AGAIN
+        entry.bell.ring()
+        asyncio.get_running_loop().call_later(AGAIN + 0.1, self._pump)
+        self._pump()
+
+    async def _over(self, entry: Entry, state: str, finished: Finished | None, *, superseded: bool = False) -> None:
         entry.state, entry.ended = state, self._today()
         entry.age = None if superseded else self._works.age(entry.ask.masters)
         if not entry.kept.summary:

@@ -60,7 +60,9 @@ def collections(service: Service, about: Callable[[], Mapping[str, object]]) -> 
         ]
         if sort == "created":
             entries.reverse()
-        told = [service.summary(entry) for entry in entries[offset : offset + limit]] if sort.endswith("created") else []
+        told = (
+            [service.summary(entry) for entry in entries[offset : offset + limit]] if sort.endswith("created") else []
+        )
         if not sort.endswith("created"):
             rank = {one.word: str(int(one)) for one in Priority}
             everything = [service.summary(entry) for entry in entries]
