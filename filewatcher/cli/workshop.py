@@ -65,6 +65,10 @@ class Workshop:
         self.filing = asyncio.Lock()
         """Results are written by one collection after the other."""
 
+    async def warm_up(self) -> None:
+        """Look once which engines there are: the first ask is then answered as fast as the others."""
+        await asyncio.to_thread(order_of, Wishes(Path("/")))
+
     async def check(self, ask: Ask) -> None:
         """Raise `Refused` for what can be known to be wrong before anything is there."""
         await asyncio.to_thread(self._check, ask)

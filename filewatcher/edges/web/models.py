@@ -13,7 +13,7 @@ from filewatcher.errors import Refused
 LONGEST_PATH = 4096
 Path = Annotated[str, Field(min_length=1, max_length=LONGEST_PATH)]
 Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[\w.+-]+$")]
-Parameter = Annotated[str, Field(max_length=1000, pattern=r"^\w+=[^\0]*$")]
+Parameter = Annotated[str, Field(max_length=1000, pattern=r"^\w+=[^\x00]*$")]
 Number = Annotated[int, Field(ge=1, le=2**31 - 1)]
 
 
