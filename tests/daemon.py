@@ -109,7 +109,7 @@ class Daemon:
         assert answer.is_success, answer.text
         return str(answer.json()["id"])
 
-    def list(self, **query: Any) -> Any:
+    def listed(self, **query: Any) -> Any:
         with self.http as http:
             answer = http.get("/api/collections", params=query)
         assert answer.is_success, answer.text

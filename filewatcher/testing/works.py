@@ -71,7 +71,12 @@ class ScriptedWork:
         """Wait for the test."""
         reason = await self._end
         scan = FinishedScan(
-            Described(MasterFile(self.ask.masters[0], 1, 2, 3, 4), FrameMap((), np.empty(0), np.empty(0)), None, None),
+            Described(
+                MasterFile(self.ask.masters[0], 1, 2, 3, 4),
+                FrameMap((), np.zeros(0, np.int32), np.zeros(0, np.int64)),
+                None,
+                None,
+            ),
             np.arange(FRAMES),
             Collector(FRAMES).results(),
             ScanEnded(0, FRAMES, 0, reason),

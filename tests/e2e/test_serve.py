@@ -122,7 +122,7 @@ def test_ten_collections_at_once(daemon: Daemon, tmp_path: Path) -> None:
     for n, collection in enumerate(collections):
         told = daemon.ended(collection)
         assert (told["state"], told["scans"][0]["done"]) == ("done", 3 + n), told
-    everything = daemon.list(sort="created", state="done")
+    everything = daemon.listed(sort="created", state="done")
     assert [one["id"] for one in everything["collections"]] == collections
     assert everything["total"] == 10
 
@@ -185,12 +185,12 @@ def test_new_masters_in_a_folder_start_collections(tmp_path: Path) -> None:
     try:
         write_tiny(raw / "visit" / "scan.nxs")
         deadline = time.monotonic() + 60
-        while not (found := daemon.list()["collections"]):
+        while not (found := daemon.listed()["collections"]):
             assert time.monotonic() < deadline
         (one,) = found
         assert (one["origin"], one["masters"]) == ("directory", [str(raw / "visit" / "scan.nxs")])
         assert daemon.ended(one["id"])["state"] == "done"
-        assert daemon.list()["total"] == 1
+        assert daemon.listed()["total"] == 1
     finally:
         daemon.stop()
     assert daemon.faults() == []
