@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import random
+import runpy
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import h5py
@@ -16,12 +18,12 @@ from tests.daemon import Cells, Daemon, write_tiny
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from tests.e2e.conftest import Shell
 
 SIMULATION = ("--detector", "eiger2-1m", "--grid", "8x6", "--rate", 40, "--writers", 2, "--frames-per-file", 12)
 FRAMES = 48
+PROJECT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -194,6 +196,23 @@ def test_new_masters_in_a_folder_start_collections(tmp_path: Path) -> None:
     finally:
         daemon.stop()
     assert daemon.faults() == []
+
+
+def test_the_script_for_gda_starts_and_ends_a_collection_and_never_raises(
+    daemon: Daemon, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    script = runpy.run_path(str(PROJECT / "examples/trigger_from_gda.py"))
+    settings = script["start"].__globals__
+    settings["URL"] = daemon.url
+    collection = script["start"]([str(tmp_path / "grid.nxs")], columns=3, rows=2, snaked=True, dcids=[7], visit="mx1-1")
+    assert daemon.get(collection)["priority"] == "interactive"
+    script["end"](collection)
+    assert daemon.ended(collection)["state"] == "failed"
+    assert script["start"](["/somewhere/else.nxs"]) is None
+    assert "outside the folders that this server may read" in capsys.readouterr().out
+    settings["URL"] = "http://127.0.0.1:9"
+    assert script["start"](["/somewhere/else.nxs"]) is None
+    assert "filewatcher was not told" in capsys.readouterr().out
 
 
 def test_without_a_daemon_commands_say_so(tmp_path: Path) -> None:
