@@ -36,6 +36,10 @@ class Settings(BaseSettings):
 
     ispyb_credentials: Path | None = None
     """File that says how to log in to the beamline's database."""
+    filewatcher_url: str | None = None
+    """The daemon that ``status`` and ``cancel`` ask."""
+    filewatcher_token: str | None = Field(default=None, repr=False)
+    """What they show it."""
 
     @property
     def state_dir(self) -> Path:

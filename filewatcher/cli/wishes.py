@@ -51,6 +51,9 @@ class Wishes:
     dcid: str | None = None
     """Data collection ids, one per scan, separated by commas."""
 
+    results: Path | None = None
+    """Folder in which each run gets one of its own, where `output` names none; None = the current one."""
+
     gridinfo: Path | None = None
     """JSON with a row of ISPyB's GridInfo per scan."""
 
