@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 HDF5 = (".nxs", ".h5", ".hdf5", ".nx5")
 """How masters are called."""
+ISPYB = "ispyb:"
+"""The word of ``--notify``; the credentials are those of the environment."""
 
 
 @dataclass(frozen=True, slots=True)

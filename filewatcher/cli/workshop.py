@@ -15,6 +15,7 @@ from filewatcher.cli.desk import Desk
 from filewatcher.cli.effort import effort_times
 from filewatcher.cli.listeners import Listeners, Stopwatch
 from filewatcher.cli.notifying import Notifier
+from filewatcher.cli.placing import ISPYB
 from filewatcher.cli.watch import refuse_folder
 from filewatcher.cli.wishes import Wishes
 from filewatcher.core.asks import priority_of
@@ -103,8 +104,8 @@ class Workshop:
             verify=ask.verify,
             results=self.results,
             dcid=",".join(map(str, ask.dcids)) or None,
-            # GDA's lines carry the ids of data collections
-            notify=tuple(url for url in self.notify if ask.dcids or not url.startswith("udp:")),
+            # GDA's lines and ISPyB's rows carry the ids of data collections
+            notify=tuple(url for url in self.notify if ask.dcids or not url.startswith(("udp:", ISPYB))),
         )
 
     def _check(self, ask: Ask) -> None:

@@ -132,7 +132,7 @@ class Clerk:
         self._database.close()
 
 
-def main(open_feed: Callable[[Path], Feed]) -> None:
+def serve(open_feed: Callable[[Path], Feed]) -> None:
     """Serve standard input and output; ends when the input does."""
     told = os.dup(1)
     os.dup2(2, 1)

@@ -41,18 +41,18 @@ def put_program(database: Database, dcid: int, run: str, command: str, started: 
     from ispyb import sqlalchemy as models  # noqa: PLC0415
     from sqlalchemy import insert, select  # noqa: PLC0415
 
-    job, program = models.ProcessingJob, models.AutoProcProgram
+    job, program = models.ProcessingJob.__table__, models.AutoProcProgram.__table__
     words = {"displayName": PROGRAM, "comments": f"run {run}"}
     with database.transaction("write AutoProcProgram") as connection:
         there = (
-            select(program.autoProcProgramId)
-            .join(job, job.processingJobId == program.processingJobId)
-            .where(job.dataCollectionId == dcid, *(getattr(job, name) == word for name, word in words.items()))
+            select(program.c.autoProcProgramId)
+            .join_from(program, job, job.c.processingJobId == program.c.processingJobId)
+            .where(job.c.dataCollectionId == dcid, *(job.c[name] == word for name, word in words.items()))
         )
         known = connection.execute(there).scalars().first()
         if known is not None:
             return int(known)
-        made = connection.execute(insert(job.__table__).values(dataCollectionId=dcid, automatic=1, **words))
+        made = connection.execute(insert(job).values(dataCollectionId=dcid, automatic=1, **words))
         row = {
             "processingJobId": made.lastrowid,
             "processingPrograms": PROGRAM,
@@ -60,7 +60,7 @@ def put_program(database: Database, dcid: int, run: str, command: str, started: 
             "processingMessage": "running",
             "processingStartTime": datetime.fromisoformat(started),
         }
-        return connection.execute(insert(program.__table__).values(row)).lastrowid
+        return connection.execute(insert(program).values(row)).lastrowid
 
 
 def put_ending(database: Database, program: int, ending: ScanEnding) -> None:
@@ -68,17 +68,17 @@ def put_ending(database: Database, program: int, ending: ScanEnding) -> None:
     from ispyb import sqlalchemy as models  # noqa: PLC0415
     from sqlalchemy import insert, select, update  # noqa: PLC0415
 
-    table, files = models.AutoProcProgram, models.AutoProcProgramAttachment
+    table, files = models.AutoProcProgram.__table__, models.AutoProcProgramAttachment.__table__
     with database.transaction("write AutoProcProgramAttachment") as connection:
-        there = select(files.filePath, files.fileName).where(files.autoProcProgramId == program)
+        there = select(files.c.filePath, files.c.fileName).where(files.c.autoProcProgramId == program)
         known = {(row.filePath, row.fileName) for row in connection.execute(there)}
         for rank, (kind, path) in enumerate(reversed(ending.files), 1):
             row = _attachment(program, kind, path, rank)
             if (row["filePath"], row["fileName"]) not in known:
-                connection.execute(insert(files.__table__).values(row))
+                connection.execute(insert(files).values(row))
         connection.execute(
-            update(table.__table__)
-            .where(table.autoProcProgramId == program)
+            update(table)
+            .where(table.c.autoProcProgramId == program)
             .values(
                 processingStatus=int(ending.success),
                 processingMessage=ending.message[:LONGEST],
@@ -92,14 +92,13 @@ def put_pia(database: Database, dcid: int, path: str) -> None:
     from ispyb import sqlalchemy as models  # noqa: PLC0415
     from sqlalchemy import insert, select  # noqa: PLC0415
 
-    files = models.DataCollectionFileAttachment
+    files = models.DataCollectionFileAttachment.__table__
     row = {"dataCollectionId": dcid, "fileFullPath": path, "fileType": "pia"}
     with database.transaction("write DataCollectionFileAttachment") as connection:
-        there = select(files.dataCollectionFileAttachmentId).where(
-            *(getattr(files, name) == value for name, value in row.items())
-        )
+        key = files.c.dataCollectionFileAttachmentId
+        there = select(key).where(*(files.c[name] == value for name, value in row.items()))
         if connection.execute(there).first() is None:
-            connection.execute(insert(files.__table__).values(row))
+            connection.execute(insert(files).values(row))
 
 
 def put_centring(database: Database, dcid: int, found: CentringRow) -> None:
@@ -107,7 +106,8 @@ def put_centring(database: Database, dcid: int, found: CentringRow) -> None:
     from ispyb import sqlalchemy as models  # noqa: PLC0415
     from sqlalchemy import insert, select  # noqa: PLC0415
 
-    collection, table, results = models.DataCollection, models.XrayCentring, models.XrayCentringResult
+    collection, table = models.DataCollection.__table__.c, models.XrayCentring.__table__
+    results = models.XrayCentringResult.__table__
     with database.transaction("write XrayCentring") as connection:
         group = connection.execute(
             select(collection.dataCollectionGroupId).where(collection.dataCollectionId == dcid)
@@ -117,13 +117,13 @@ def put_centring(database: Database, dcid: int, found: CentringRow) -> None:
             "status": found.status,
             "xrayCentringType": found.xrayCentringType,
         }
-        there = select(table.xrayCentringId).where(*(getattr(table, name) == value for name, value in row.items()))
+        there = select(table.c.xrayCentringId).where(*(table.c[name] == value for name, value in row.items()))
         if any(_same(connection, known, found) for known in connection.execute(there).scalars().all()):
             return
-        made = connection.execute(insert(table.__table__).values(row)).lastrowid
+        made = connection.execute(insert(table).values(row)).lastrowid
         for crystal in found.crystals:
             values = {name: getattr(crystal, name) for name in CRYSTAL_COLUMNS}
-            connection.execute(insert(results.__table__).values(xrayCentringId=made, **values))
+            connection.execute(insert(results).values(xrayCentringId=made, **values))
 
 
 def _same(connection: Connection, centring: int, found: CentringRow) -> bool:
@@ -131,8 +131,8 @@ def _same(connection: Connection, centring: int, found: CentringRow) -> bool:
     from ispyb import sqlalchemy as models  # noqa: PLC0415
     from sqlalchemy import select  # noqa: PLC0415
 
-    results = models.XrayCentringResult
-    columns = [getattr(results, name) for name in CRYSTAL_COLUMNS]
+    results = models.XrayCentringResult.__table__.c
+    columns = [results[name] for name in CRYSTAL_COLUMNS]
     there = connection.execute(select(*columns).where(results.xrayCentringId == centring)).all()
     rest = [tuple(row) for row in there]
     for crystal in found.crystals:

@@ -17,16 +17,15 @@ if TYPE_CHECKING:
     from filewatcher.edges.ispyb.delivery import Brief
     from filewatcher.edges.ispyb.rows import Ending
 
-PATIENCE = 60.0
-"""Seconds that the end of a collection waits for what is still to be written."""
-FAREWELL = 10.0
-"""Seconds beyond that after which the process is killed."""
+FAREWELL = 60.0
+"""Seconds beyond the patience after which the process is killed: a loaded machine starts it slowly."""
 
 
 class IspybOffice:
     """Writes runs into ISPyB from a process of its own; nothing that is called here waits for it.
 
-    `command` starts the clerk; `say` is called from a thread.
+    `command` starts the clerk; `say` is called from a thread. `patience`: seconds that the end waits for what is still
+    to be written.
     """
 
     def __init__(
@@ -35,10 +34,11 @@ class IspybOffice:
         credentials: Path,
         state: Path,
         say: Callable[[str], None],
-        patience: float = PATIENCE,
+        patience: float,
     ) -> None:
         self._patience = patience
-        self._said: Callable[[str], None] = say
+        self._say = say
+        self._writing = threading.Lock()
         # a session of its own: a terminal's Ctrl-C is for us, and what is analysed is still written
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
@@ -62,17 +62,17 @@ class IspybOffice:
             self._process.stdin.close()
         try:
             await asyncio.to_thread(self._process.wait, self._patience + FAREWELL)
-        except (subprocess.TimeoutExpired, asyncio.CancelledError):
-            self._process.kill()
-            raise
+        except subprocess.TimeoutExpired:
+            self._say("what writes into ISPyB does not end and is killed; the next run that goes there sends the rest")
         finally:
+            self._process.kill()
             self._process.wait()
             self._reader.join()
             assert self._process.stdout is not None
             self._process.stdout.close()
 
     def _write(self, line: dict[str, Any]) -> None:
-        with suppress(BrokenPipeError):  # it has gone, and said why
+        with suppress(BrokenPipeError), self._writing:  # broken: it has gone, and said why
             assert self._process.stdin is not None
             self._process.stdin.write(json.dumps(line) + "\n")
             self._process.stdin.flush()
@@ -80,4 +80,4 @@ class IspybOffice:
     def _read(self) -> None:
         assert self._process.stdout is not None
         for line in self._process.stdout:
-            self._said(json.loads(line)["say"])
+            self._say(json.loads(line)["say"])

@@ -16,10 +16,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 
-from filewatcher.core.centring import Centring
-
 if TYPE_CHECKING:
-    from filewatcher.core.centring import Centring3D, Crystal, Crystal3D
+    from filewatcher.core.centring import Centring, Centring3D, Crystal, Crystal3D
     from filewatcher.core.messages import FrameResult
 
 IMAGE_COLUMNS = (
@@ -120,10 +118,13 @@ class Ending:
         return cls(tuple(scans), tuple(centrings))
 
 
-def centring_row(scan: int, found: Centring | Centring3D) -> CentringRow:
-    """Return the rows of a centring; of two dimensions, the best crystal."""
-    if isinstance(found, Centring):
-        return CentringRow(scan, "2d", tuple(_flat(crystal) for crystal in found.crystals[:1]))
+def flat_centring(scan: int, found: Centring) -> CentringRow:
+    """Return the rows of a centring of one grid: of its best crystal."""
+    return CentringRow(scan, "2d", tuple(_flat(crystal) for crystal in found.crystals[:1]))
+
+
+def solid_centring(scan: int, found: Centring3D) -> CentringRow:
+    """Return the rows of a centring of a pair."""
     return CentringRow(scan, "3d", tuple(_solid(crystal) for crystal in found.crystals))
 
 
