@@ -49,13 +49,14 @@ async def collect(wishes: Wishes) -> int:
     pool = DaskPool(cluster, limits, profile.limits.frame_timeout, say=words.say)
     budget = Budget(wishes.watch_share or read_settings().filewatcher_watch_share)
     notifier = Notifier(wishes, order.engine)
-    told: list[Listener] = [stopwatch, words, notifier, CapacityKeeper(cluster, pool, words.say, time.monotonic)]
+    capacity = CapacityKeeper(cluster, pool, words.say, time.monotonic)
+    told: list[Listener] = [stopwatch, words, notifier, capacity.collection()]
     if wishes.as_json:
         told.append(JsonLines(order.engine))
     office = open_office(wishes.notify, words.say)
     depositor = None if office is None else Depositor(office, ids_of(wishes.dcid or ""))
     desk = Desk(wishes, words.say, engine_reason, depositor)
-    built = build(wishes, order, pool, desk.open, Listeners(*told), limits, budget)
+    built = build(wishes, order, pool.share(), desk.open, Listeners(*told), limits, budget)
     if wishes.engine == "auto" and order.engine == "dials":
         words.say(f"warning: the slower engine dials will be used ({engine_reason})")
     absent = [master for master in wishes.masters if not master.exists()]

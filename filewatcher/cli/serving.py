@@ -80,7 +80,8 @@ async def _serve(config: ServeConfig) -> int:
         doorway = Doorway(tokens, _names(config.listen), config.listen.secure, config.limits.body)
         web = create_app(service, doorway, roots.check, lambda: about | {"workers": crew.ready}, metrics)
         server = _Server(_settings(config, web))
-        await workshop.warm_up()
+        warming = asyncio.create_task(workshop.warm_up())
+        house.push_async_callback(_stop, warming)
         await service.start()
         for one in config.watch_directories:
             house.push_async_callback(_stop, _watch(service, config, one))

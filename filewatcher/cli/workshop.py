@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -65,10 +66,12 @@ class Workshop:
         self.notify = tuple(notify)
         self.filing = asyncio.Lock()
         """Results are written by one collection after the other."""
+        self._resolving = threading.Lock()
+        """DIALS is measured once, though many ask at the start."""
 
     async def warm_up(self) -> None:
         """Look once which engines there are: the first ask is then answered as fast as the others."""
-        await asyncio.to_thread(order_of, Wishes(Path("/")))
+        await asyncio.to_thread(self._order_of, Wishes(Path("/")))
 
     async def check(self, ask: Ask) -> None:
         """Raise `Refused` for what can be known to be wrong before anything is there."""
@@ -117,7 +120,11 @@ class Workshop:
         if ask.masters:
             for master in ask.masters:
                 refuse_folder(Path(master))
-            order_of(self.wishes(ask))
+            self._order_of(self.wishes(ask))
+
+    def _order_of(self, wishes: Wishes) -> None:
+        with self._resolving:
+            order_of(wishes)
 
     def _archive(self, kept: Kept) -> list[CellLog]:
         results = None if kept.folder is None else Path(kept.folder) / "results.h5"

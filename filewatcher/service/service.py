@@ -222,8 +222,9 @@ class Service:
     async def _work(self, entry: Entry) -> Ended:
         if self._resolver is not None:
             entry.ask = await self._resolver.resolve(entry.ask)
-            await self._works.check(entry.ask)
             await self._registry.keep(entry.kept)
+        # also what was allowed when it was asked for may not be after a restart
+        await self._works.check(entry.ask)
         telling = Telling(entry, self._followers, self._clock, lambda: self._keep(entry))
         entry.work = self._works.open(entry.id, entry.ask, telling)
         try:

@@ -72,7 +72,7 @@ def test_the_same_collection_is_told_by_its_id_or_else_by_its_masters() -> None:
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
-        (lambda: Ask(), "neither a master nor"),
+        (Ask, "neither a master nor"),
         (lambda: Ask(("/a", "/a")), "given twice"),
         (lambda: Ask(("/a", "/b"), frames=3), "leave it out for 2"),
         (lambda: Ask(("/a", "/b"), dcids=(1,)), "1 dcids for 2 masters"),

@@ -107,5 +107,5 @@ def test_a_longer_scan_than_expected_makes_room() -> None:
     log = CellLog(3)
     log.record([FrameMissing(0, 5000, "late")])
     assert log.frames == 5001
-    assert list(log.rows())[0][:2] == (5000, State.MISSING)
+    assert next(iter(log.rows()))[:2] == (5000, State.MISSING)
     assert log.message(5, 99) == HEADER.pack(MAGIC, 5, 1, 1, 0, 5001)

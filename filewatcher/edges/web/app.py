@@ -58,6 +58,7 @@ def create_app(
         openapi_url="/api/openapi.json",
         # their pages come from elsewhere, which beamlines cannot reach and the content policy forbids
         docs_url=None,
+        redirect_slashes=False,
         redoc_url=None,
     )
     problems.install(app)
