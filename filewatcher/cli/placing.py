@@ -17,10 +17,12 @@ if TYPE_CHECKING:
     from filewatcher.core.asks import Ask
     from filewatcher.core.gridinfo import GridInfo
     from filewatcher.core.lookedup import LookedUp
-    from filewatcher.edges.ispyb import Credentials
+    from filewatcher.edges.ispyb import Credentials, Database, IspybResolver
 
 HDF5 = (".nxs", ".h5", ".hdf5", ".nx5")
 """How masters are called."""
+ISPYB = "ispyb:"
+"""The word of ``--notify``; the credentials are those of the environment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,22 +99,29 @@ def ispyb_credentials() -> Credentials:
     return read_credentials(path)
 
 
-def looked_up(dcids: tuple[int, ...], patience: float, say: Callable[[str], None]) -> Ask:
-    """Ask ISPyB where these data collections are, and wait until it knows."""
-    from filewatcher.core.asks import Ask  # noqa: PLC0415
-    from filewatcher.edges.ispyb import Database, IspybResolver, look  # noqa: PLC0415
-
-    database = Database(ispyb_credentials())
+def resolver_at(database: Database, say: Callable[[str], None], patience: float = 3600.0) -> IspybResolver:
+    """Return who looks up data collection ids in a database; `patience`: seconds that an id may take to appear."""
+    from filewatcher.edges.ispyb import IspybResolver, look  # noqa: PLC0415
 
     async def once(ids: tuple[int, ...]) -> LookedUp:
         return await asyncio.to_thread(look, database, ids)
+
+    return IspybResolver(once, say, time.monotonic, patience)
+
+
+def looked_up(dcids: tuple[int, ...], patience: float, say: Callable[[str], None]) -> Ask:
+    """Ask ISPyB where these data collections are, and wait until it knows."""
+    from filewatcher.core.asks import Ask  # noqa: PLC0415
+    from filewatcher.edges.ispyb import Database  # noqa: PLC0415
+
+    database = Database(ispyb_credentials())
 
     async def interruptible() -> None:
         task = asyncio.current_task()
         assert task is not None
         with interrupts.cancelling(task):
-            resolver = IspybResolver(once, say, time.monotonic, patience)
-            found.append(await resolver.resolve(Ask(dcids=dcids, origin="command")))
+            asked = Ask(dcids=dcids, origin="command")
+            found.append(await resolver_at(database, say, patience).resolve(asked))
 
     found: list[Ask] = []
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -67,6 +68,62 @@ def test_one_id_of_a_pair_means_both(shell: Shell, raw: Path, ispyb_database: Is
     ran = shell.run("reprocess", "--dcid", dcids[1], "--json")
     assert ran.code == 0, ran.stderr
     assert [(one["master"], one["expected"]) for one in ran.summaries] == [(str(masters[0]), 63), (str(masters[1]), 45)]
+
+
+@pytest.mark.timeout(300)
+def test_results_of_a_live_grid_are_in_the_database_though_it_was_away(
+    shell: Shell, raw: Path, ispyb_database: IspybDatabase
+) -> None:
+    dcid = ispyb_database.collection(ispyb_database.group(), raw / "grid.nxs")
+    ispyb_database.grid(collection=dcid)
+    watching = shell.start("watch", "--dcid", dcid, "--notify", "ispyb:", "--json")
+    simulator = shell.start("simulate", raw, *SIMULATION[:-1], 15, "--corrupt", 5)
+    assert watching.stdout is not None
+    lines = [watching.stdout.readline() for _ in range(15)]
+    ispyb_database.server.stop()
+    try:
+        lines += [watching.stdout.readline() for _ in range(30)]
+    finally:
+        ispyb_database.server.start()
+    assert shell.finish(simulator).code == 0
+    ran = shell.finish(watching)
+    ran.lines[:0] = [json.loads(line) for line in lines]
+    assert ran.code == 3, ran.stderr  # the corrupt image
+    assert ran.counts() == (63, 62, 1, 0)
+
+    query = "select imageNumber, spotTotal, goodBraggCandidates, totalIntegratedSignal, autoProcProgramId"
+    rows = ispyb_database.rows(f"{query} from ImageQualityIndicators where dataCollectionId = {dcid}")
+    frames = [line for line in ran.by_frame() if line["state"] == "done"]
+    columns = ("file-number", "n_spots_total", "n_spots_no_ice", "total_intensity")
+    assert [[float(word) for word in row[:4]] for row in rows] == [[line[name] for name in columns] for line in frames]
+    ((program, message),) = ispyb_database.rows(
+        "select autoProcProgramId, processingMessage from AutoProcProgram join ProcessingJob using (processingJobId) "
+        f"where dataCollectionId = {dcid} and processingStatus = 1 and processingEndTime >= processingStartTime"
+    )
+    assert message == "63 images: 62 analysed, 1 failed, 0 missing"
+    assert {row[4] for row in rows} == {program}
+
+    results = shell.folder / "grid-filewatcher"
+    files = f"select filePath, fileName from AutoProcProgramAttachment where autoProcProgramId = {program}"
+    named = {f"{folder}/{name}" for folder, name in ispyb_database.rows(files)}
+    wanted = ("heatmap.png", "results.h5", "summary.json", "Dials5AResults.json")
+    assert named == {str(results / name) for name in wanted}
+    ((x, y, total),) = ispyb_database.rows(
+        "select r.centreOfMassX, r.centreOfMassY, r.totalCount from XrayCentringResult r join XrayCentring c "
+        "using (xrayCentringId) join DataCollection d using (dataCollectionGroupId) "
+        f"where d.dataCollectionId = {dcid} and c.status = 'success' and c.xrayCentringType = '2d'"
+    )
+    gda = json.loads((results / "Dials5AResults.json").read_text())
+    assert [float(x), float(y)] == pytest.approx([gda["centre_x_box"], gda["centre_y_box"]], rel=1e-5)
+    assert float(total) == pytest.approx(gda["total_count"], rel=1e-5)
+    assert ran.stderr.count("what is analysed waits in the journal") <= 1
+    assert "Traceback" not in ran.stderr
+
+
+def test_results_need_an_id_for_each_master(shell: Shell) -> None:
+    ran = shell.run("watch", "a.nxs", "b.nxs", "--dcid", "1", "--notify", "ispyb:")
+    assert ran.code == 2
+    assert "--notify ispyb: needs --dcid with 2 data collection ids, one per master, not 1" in ran.stderr
 
 
 def test_what_cannot_be_looked_up_is_said(

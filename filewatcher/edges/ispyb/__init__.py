@@ -2,12 +2,31 @@
 
 from importlib.util import find_spec
 
+from filewatcher.edges.ispyb.clerk import serve as serve_clerk
 from filewatcher.edges.ispyb.database import Credentials, Database, read_credentials
+from filewatcher.edges.ispyb.delivery import Brief
 from filewatcher.edges.ispyb.lookup import look
+from filewatcher.edges.ispyb.office import IspybOffice
 from filewatcher.edges.ispyb.resolver import IspybResolver
+from filewatcher.edges.ispyb.rows import Ending, FileType, ScanEnding, flat_centring, solid_centring
 from filewatcher.errors import Refused
 
-__all__ = ["Credentials", "Database", "IspybResolver", "look", "needs_extra", "read_credentials"]
+__all__ = [
+    "Brief",
+    "Credentials",
+    "Database",
+    "Ending",
+    "FileType",
+    "IspybOffice",
+    "IspybResolver",
+    "ScanEnding",
+    "flat_centring",
+    "look",
+    "needs_extra",
+    "read_credentials",
+    "serve_clerk",
+    "solid_centring",
+]
 
 
 def needs_extra() -> None:

@@ -83,10 +83,11 @@ def read_credentials(path: Path) -> Credentials:
 
 
 class Database:
-    """Connections to one database; one thread at a time. Nothing is contacted before it is used."""
+    """A connection to one database, for one thread after the other. Nothing is contacted before it is used."""
 
     def __init__(self, credentials: Credentials) -> None:
-        import sqlalchemy  # noqa: PLC0415  heavy, and not everybody has the extra
+        # heavy, and not everybody has the extra: now, and not when the first frames come
+        import sqlalchemy  # noqa: PLC0415
 
         self.credentials = credentials
         url = sqlalchemy.URL.create(

@@ -73,8 +73,11 @@ def _collection(connection: Connection, dcid: int) -> Any:
     from ispyb import sqlalchemy as models  # noqa: PLC0415  heavy: two hundred tables
     from sqlalchemy import select  # noqa: PLC0415
 
-    collection, group = models.DataCollection, models.DataCollectionGroup
-    session, proposal = models.BLSession, models.Proposal
+    # the tables, not the classes: those take a second to be configured
+    tables = [
+        m.__table__ for m in (models.DataCollection, models.DataCollectionGroup, models.BLSession, models.Proposal)
+    ]
+    collection, group, session, proposal = (table.c for table in tables)
     query = (
         select(
             collection.dataCollectionId,
@@ -89,10 +92,10 @@ def _collection(connection: Connection, dcid: int) -> Any:
             proposal.proposalCode,
             proposal.proposalNumber,
         )
-        .select_from(collection)
-        .outerjoin(group, group.dataCollectionGroupId == collection.dataCollectionGroupId)
-        .outerjoin(session, session.sessionId == group.sessionId)
-        .outerjoin(proposal, proposal.proposalId == session.proposalId)
+        .select_from(tables[0])
+        .outerjoin(tables[1], group.dataCollectionGroupId == collection.dataCollectionGroupId)
+        .outerjoin(tables[2], session.sessionId == group.sessionId)
+        .outerjoin(tables[3], proposal.proposalId == session.proposalId)
         .where(collection.dataCollectionId == dcid)
     )
     row = connection.execute(query).first()
@@ -107,8 +110,9 @@ def _group(connection: Connection, group: int) -> list[int]:
     from ispyb import sqlalchemy as models  # noqa: PLC0415
     from sqlalchemy import select  # noqa: PLC0415
 
-    column = models.DataCollection.dataCollectionId
-    query = select(column).where(models.DataCollection.dataCollectionGroupId == group).order_by(column)
+    columns = models.DataCollection.__table__.c
+    column = columns.dataCollectionId
+    query = select(column).where(columns.dataCollectionGroupId == group).order_by(column)
     return list(connection.execute(query).scalars())
 
 
@@ -117,9 +121,9 @@ def _grid(connection: Connection, row: Any) -> dict[str, object] | None:
     from ispyb import sqlalchemy as models  # noqa: PLC0415
     from sqlalchemy import select, type_coerce, types  # noqa: PLC0415
 
-    grid = models.GridInfo
+    grid = models.GridInfo.__table__.c
     # as they come, numbers or words: `GridInfo.parse` reads both
-    columns = (type_coerce(getattr(grid, name), types.NullType()).label(name) for name in GRID_COLUMNS)
+    columns = (type_coerce(grid[name], types.NullType()).label(name) for name in GRID_COLUMNS)
     query = select(*columns).order_by(grid.gridInfoId.desc())
     its_own = query.where(grid.dataCollectionId == _id(row))
     of_group = query.where(grid.dataCollectionGroupId == row.dataCollectionGroupId, grid.dataCollectionId.is_(None))

@@ -19,8 +19,8 @@ MOMENT = 5.0
 """Seconds that an ask with a path waits for its rows: nothing is lost, for the files keep growing meanwhile."""
 GRID_LIMIT = 30.0
 """Seconds that an ask without a path waits for the grid of what is called a grid scan."""
-PAUSE = 0.25
-"""Seconds between two looks."""
+FIRST_PAUSE, LONGEST_PAUSE = 0.25, 2.0
+"""Seconds between two looks; longer from one to the next."""
 
 
 class IspybResolver:
@@ -47,7 +47,7 @@ class IspybResolver:
         """
         if not ask.dcids:
             return ask
-        begun, told = self._clock(), ""
+        begun, told, pause = self._clock(), "", FIRST_PAUSE
         while True:
             waited = self._clock() - begun
             try:
@@ -67,7 +67,8 @@ class IspybResolver:
             if str(problem) != told:
                 told = str(problem)
                 self._say(f"{told}; waiting for it")
-            await asyncio.sleep(PAUSE)
+            await asyncio.sleep(pause)
+            pause = min(1.5 * pause, LONGEST_PAUSE)
 
     def _say_all(self, sentences: tuple[str, ...]) -> None:
         for sentence in sentences:
