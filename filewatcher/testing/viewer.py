@@ -55,8 +55,8 @@ class Viewer:
 
     def ask(self, script: str, argument: Any = None) -> Any:
         """Ask the page: the answer of a function, as JSON, which takes a tenth of the time for many numbers."""
-        answer = self.page.evaluate(f"async (argument) => JSON.stringify(await ({script})(argument)) ?? 'null'", argument)
-        return json.loads(answer)
+        asked = f"async (argument) => JSON.stringify(await ({script})(argument)) ?? 'null'"
+        return json.loads(self.page.evaluate(asked, argument))
 
     def until(self, script: str, argument: Any = None, seconds: float = 20) -> None:
         """Wait until something is true on the page."""
