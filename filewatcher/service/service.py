@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -144,12 +143,11 @@ class Service:
         if entry.over:
             return
         entry.cancelling = True
-        if entry.task is None:
-            await self._over(entry, "cancelled", None)
-            return
-        entry.task.cancel()
-        with suppress(asyncio.CancelledError):
+        if entry.task is not None:
+            entry.task.cancel()
             await asyncio.wait([entry.task])
+        if not entry.over:  # it had not begun
+            await self._over(entry, "cancelled", None)
 
     async def close(self) -> None:
         """Stop; what has not ended goes on with the next start."""
