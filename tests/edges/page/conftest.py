@@ -1,0 +1,55 @@
+"""Real Chromium before a page that is served; every picture taken is kept below ``screenshots``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+from filewatcher.testing.pageserver import PageServer
+from filewatcher.testing.viewer import ARGUMENTS, CHROMIUM, Viewer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from playwright.sync_api import Browser
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium, started once."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def screenshots() -> Path:
+    """Where pictures are kept."""
+    return Path(__file__).parents[3] / "screenshots"
+
+
+@pytest.fixture
+def server() -> Iterator[PageServer]:
+    """A server that says what the test wants said."""
+    server = PageServer()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def viewer(browser: Browser, server: PageServer) -> Iterator[Callable[..., Viewer]]:
+    """Make viewers of the server's page; what goes wrong in the browser fails the test."""
+    made: list[Viewer] = []
+
+    def make(size: tuple[int, int] = (1400, 900), scheme: str = "light", *, touch: bool = False) -> Viewer:
+        made.append(Viewer(browser, server.url, size, scheme, touch=touch))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+    assert [problem for one in made for problem in one.problems] == []
