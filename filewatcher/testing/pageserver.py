@@ -135,6 +135,8 @@ class PageServer:
             port=self.port,
             log_level="error",
             ws="websockets-sansio",
+            # to compress cells costs more than to send them
+            ws_per_message_deflate=False,
             lifespan="off",
             timeout_graceful_shutdown=1,
         )
