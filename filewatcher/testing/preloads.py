@@ -98,6 +98,6 @@ def faulty_reads(folder: Path, faults: Mapping[int, str]) -> Path:
 
 
 def _compiled(library: Path, source: str, *definitions: str) -> Path:
-    command = ["cc", "-shared", "-fPIC", "-x", "c", *definitions, "-o", library, "-"]
+    command: list[str | Path] = ["cc", "-shared", "-fPIC", "-x", "c", *definitions, "-o", library, "-"]
     subprocess.run(command, input=source, text=True, check=True)
     return library

@@ -34,7 +34,7 @@ class Bench:
         self.master = folder / "raw" / "grid.nxs"
         assert shell.run("simulate", self.master.parent, *SIMULATION).code == 0
 
-    def reprocess(self, faults: dict[int, str]) -> Ran:
+    def reprocess(self, faults: dict[int, str], workers: int = 2) -> Ran:
         """`faults`: frame -> what happens to a worker that reads it."""
         with h5py.File(self.master.with_name("grid_000001.h5")) as file:
             images = file["data"].id
@@ -44,7 +44,7 @@ class Bench:
         library = faulty_reads(self.folder, {places[frame]: what for frame, what in faults.items()})
         profile = self.folder / "faulty.yaml"
         profile.write_text(
-            "version: 1\nworkers: {per_job: 2, memory_each: 512MiB}\n"
+            f"version: 1\nworkers: {{per_job: {workers}, memory_each: 512MiB}}\n"
             f"limits: {{retries: 1, frame_timeout: {FRAME_TIMEOUT}s}}\n"
             f"environment: {{variables: {{LD_PRELOAD: {library}}}}}\n"
         )
@@ -72,6 +72,15 @@ def test_a_frame_that_ends_its_worker_fails_alone(bench: Bench, other_shell: She
     assert [line for line in ran.by_frame() if line["frame"] not in faults] == [
         line for line in quiet.by_frame() if line["frame"] not in faults
     ]
+
+
+def test_frames_that_were_just_done_are_not_blamed_for_the_next_one(bench: Bench) -> None:
+    """One worker: those before it are done, and not told yet, whenever it crashes."""
+    ran = bench.reprocess({10: "segfault"}, workers=1)
+    assert ran.code == 3, ran.stderr
+    assert ran.counts() == (FRAMES, FRAMES - 1, 1, 0)
+    (failed,) = [line for line in ran.frames if line["state"] == "failed"]
+    assert (failed["frame"], failed["attempts"]) == (10, 2)
 
 
 def test_the_frames_of_a_worker_that_freezes_are_handed_out_again(bench: Bench) -> None:

@@ -21,7 +21,7 @@ class Wanted:
         self.workers.append(workers)
 
     def judged(self, worker: str, *, fit: bool) -> None:
-        """Nothing."""
+        raise NotImplementedError
 
     async def lost(self) -> str:
         raise NotImplementedError

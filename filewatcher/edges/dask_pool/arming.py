@@ -34,13 +34,13 @@ AT_ONCE = -1
 
 
 class Unfit(Unreachable):
-    """A worker that would be refused again, whatever it is asked for."""
+    """A worker that would be refused again, for whatever it lacks."""
 
 
 class Judged(Protocol):
-    """Is told whether a worker, by name, can be used."""
+    """Is told whether a worker, by its address, can be used."""
 
-    def __call__(self, worker: str, *, fit: bool) -> None:
+    def __call__(self, address: str, *, fit: bool) -> None:
         """Take note of it."""
 
 
@@ -48,8 +48,7 @@ class Arming:
     """Arms workers for one collection, which they know as `name`; `analysis` is what they do with a frame."""
 
     def __init__(self, job: Job, name: str, analysis: str, say: Callable[[str], None], judged: Judged) -> None:
-        self._job, self._name, self._analysis, self._say = job, name, analysis, say
-        self._judged = judged
+        self._job, self._name, self._analysis, self._say, self._judged = job, name, analysis, say, judged
         self._versions: dict[str, str] = {}
         self._verdicts: asyncio.Queue[FilewatcherError | None] = asyncio.Queue()
         self._armed = False
@@ -95,7 +94,7 @@ class Arming:
             self._armed = True
         self._verdicts.put_nowait(verdict)
         if verdict is None or isinstance(verdict, Unfit):
-            self._judged(name, fit=verdict is None)
+            self._judged(address, fit=verdict is None)
         return verdict is None
 
     async def _judge(self, tasks: Tasks, address: str, name: str) -> FilewatcherError | None:

@@ -70,7 +70,7 @@ class DaskPool:
         analysis: str = SPOT_FINDING,
         say: Callable[[str], None] = lambda _: None,
     ) -> None:
-        self.analysis, self.say, self.judged = analysis, say, cluster.judged
+        self.analysis, self.say = analysis, say
         self.placing = Placing(limits.in_flight_per_worker)
         self.workers: dict[str, str] = {}
         """All that are there, armed or not: address -> name."""
@@ -209,6 +209,11 @@ class DaskPool:
             self._futures.pop(lost.ticket).release()
             if lost.share in self._shares:
                 self._shares[lost.share].back(BatchLost(lost.batch, reason, blameless=blameless))
+
+    def judged(self, address: str, *, fit: bool) -> None:
+        """Tell the cluster whether a worker can be used; one that another share uses can be."""
+        if address in self.workers and (fit or not self.placing.has(address)):
+            self._cluster.judged(self.workers[address], fit=fit)
 
     # ---- what shares hand out
 
