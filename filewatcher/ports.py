@@ -56,6 +56,23 @@ class Pool(Protocol):
         """Leave nothing running."""
 
 
+class Share(Pool, Protocol):
+    """What one of several collections has of the workers; `close` gives its places to the others."""
+
+    priority: int
+    """The lowest is served first; may be set once it is known what the collection is."""
+
+
+class Workers(Protocol):
+    """Workers that many collections share."""
+
+    def share(self, priority: int = 0) -> Share:
+        """Make room for one more collection."""
+
+    async def close(self) -> None:
+        """Leave nothing running."""
+
+
 WORKER_NEWS = "filewatcher-workers"
 """Dask's topic on which is told which workers came, are leaving (they take nothing new) or went."""
 

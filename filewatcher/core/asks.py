@@ -84,7 +84,9 @@ class Ask:
     verify: int | None = None
     """Real DIALS analyses every Nth frame too."""
     reprocess_of: str | None = None
-    """Id of the collection that is analysed once more: what is not on disk is not waited for."""
+    """Id of the collection that is analysed once more."""
+    wait: bool = True
+    """False: what is not on disk now is not waited for."""
     origin: Origin = "http"
 
     def __post_init__(self) -> None:
@@ -98,11 +100,6 @@ class Ask:
         for what, given in (("dcids", self.dcids), ("gridinfos", self.gridinfos)):
             if given and self.masters and len(given) != len(self.masters):
                 raise Refused(f"{len(given)} {what} for {len(self.masters)} masters: give one for each")
-
-    @property
-    def wait(self) -> bool:
-        """Whether what is not on disk now is waited for."""
-        return self.reprocess_of is None
 
     @property
     def sketched(self) -> bool:
@@ -168,6 +165,7 @@ def ask_json(ask: Ask) -> dict[str, Json]:
         "priority": None if ask.priority is None else ask.priority.word,
         "verify": ask.verify,
         "reprocess_of": ask.reprocess_of,
+        "wait": ask.wait,
         "origin": ask.origin,
     }
 
@@ -175,7 +173,9 @@ def ask_json(ask: Ask) -> dict[str, Json]:
 def ask_from(kept: Mapping[str, Any]) -> Ask:
     """Return the ask that `ask_json` kept."""
     grid, priority = kept["grid"], kept["priority"]
-    rest = {name: kept[name] for name in ("frames", "visit", "beamline", "snapshot", "engine", "verify", "origin")}
+    rest = {
+        name: kept[name] for name in ("frames", "visit", "beamline", "snapshot", "engine", "verify", "wait", "origin")
+    }
     return Ask(
         tuple(kept["masters"]),
         grid=None if grid is None else GridWords(*grid),

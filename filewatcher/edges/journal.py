@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 FILE = "journal.sqlite3"
+RUNS = "runs"
+"""Folder of the state directory with a folder per run, named by its key."""
 
 RETIRED = "superseded"
 """In place of the age of its masters: no master is ever of this age, so the next run gets a journal of its own."""
@@ -77,7 +79,7 @@ class Journal:
         generation = 1
         while True:
             name = run.key if generation == 1 else f"{run.key}-{generation}"
-            folder = state_dir / "runs" / name
+            folder = state_dir / RUNS / name
             try:
                 journal = cls(folder)
             except Broken:
