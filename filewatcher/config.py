@@ -36,6 +36,12 @@ class Settings(BaseSettings):
     filewatcher_site_profiles: Path = Path("/etc/filewatcher/profiles")
     """Profiles of the site; a folder that its administrators write."""
 
+    ispyb_credentials: Path | None = None
+    """File that says how to log in to the beamline's database."""
+    filewatcher_ispyb_rows: int = Field(default=100_000, ge=0)
+    """Images of a grid up to which each has a row there; a larger one gets an attachment instead."""
+    filewatcher_ispyb_patience: float = Field(default=60.0, ge=0)
+    """Seconds that the end of a collection waits for what is still to be written there."""
     filewatcher_url: str | None = None
     """The daemon that ``status`` and ``cancel`` ask."""
     filewatcher_token: str | None = Field(default=None, repr=False)

@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 
+from filewatcher.testing.mariadb import PrivateMariaDB
 from filewatcher.testing.rabbitmq import PrivateRabbitMQ
 from filewatcher.testing.slurm import PrivateSlurm
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    from tests.ispyb_database import IspybDatabase
 
 PROJECT = Path(__file__).parent.parent
 TEST_DATA = Path(os.environ.get("FILEWATCHER_TEST_DATA") or PROJECT.parent / "shared" / "data")
@@ -49,6 +52,16 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 def test_data() -> Path:
     """The folder with real data and reference answers (see its README.md)."""
     return TEST_DATA
+
+
+@pytest.fixture(scope="session")
+def ispyb_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[IspybDatabase]:
+    """A real MariaDB with ISPyB's tables; where it cannot be had, tests fail: they are not skipped."""
+    from tests.ispyb_database import IspybDatabase  # noqa: PLC0415  slow: two hundred tables
+
+    folder = tmp_path_factory.mktemp("ispyb")
+    with PrivateMariaDB(folder / "server") as server:
+        yield IspybDatabase.make(server, folder)
 
 
 @pytest.fixture(scope="session")

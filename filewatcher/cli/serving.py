@@ -22,12 +22,15 @@ import uvicorn
 from filewatcher.cli import interrupts, logs
 from filewatcher.cli.collect import limits_of
 from filewatcher.cli.crew import Crew
+from filewatcher.cli.depositing import open_office
+from filewatcher.cli.placing import ispyb_credentials, resolver_at
 from filewatcher.cli.profiles import choose
 from filewatcher.cli.recipes import join_zocalo
 from filewatcher.cli.workshop import Workshop
 from filewatcher.config import read_settings
 from filewatcher.core.asks import Ask
 from filewatcher.edges.directory import Directory, Watch
+from filewatcher.edges.ispyb import Database
 from filewatcher.edges.journal import refuse_shared
 from filewatcher.edges.registry import SqliteRegistry
 from filewatcher.edges.swmr import Budget
@@ -40,6 +43,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from filewatcher.edges.ispyb import IspybResolver
     from filewatcher.serveconfig import Listen, ServeConfig
 
 log = logging.getLogger(__name__)
@@ -68,12 +72,15 @@ async def _serve(config: ServeConfig) -> int:
     async with AsyncExitStack() as house:
         house.callback(listening.close)
         registry = SqliteRegistry(state)
-        crew = Crew(profile, lambda sentence: log.warning("%s", sentence))
+        office = open_office(config.notify, _warn)
+        if office is not None:
+            house.push_async_callback(office.close)
+        crew = Crew(profile, _warn)
         house.push_async_callback(crew.close)
         results = (config.results or state / "results").absolute()
-        workshop = Workshop(crew, limits_of(profile), budget, roots, state, results, config.notify)
+        workshop = Workshop(crew, limits_of(profile), budget, roots, state, results, config.notify, office)
         terms = Terms(config.limits.running, config.limits.queued, config.limits.remembered)
-        service = Service(workshop, registry, time.monotonic, _today, terms)
+        service = Service(workshop, registry, time.monotonic, _today, terms, _resolver(house))
         house.push_async_callback(service.close)
         metrics = Metrics(service.counts, lambda: crew.ready)
         service.follow(metrics)
@@ -176,6 +183,19 @@ def _watch(service: Service, config: ServeConfig, one: Any) -> asyncio.Task[None
     if not any(watch.folder.resolve().is_relative_to(root.resolve()) for root in config.allowed()):
         raise Refused(f"watch_directories: {watch.folder} is outside the roots")
     return asyncio.create_task(Directory(watch, found).run())
+
+
+def _resolver(house: AsyncExitStack) -> IspybResolver | None:
+    """Return who looks up data collection ids; None where the environment names no database."""
+    if read_settings().ispyb_credentials is None:
+        return None
+    database = Database(ispyb_credentials())
+    house.callback(database.close)
+    return resolver_at(database, _warn)
+
+
+def _warn(sentence: str) -> None:
+    log.warning("%s", sentence)
 
 
 async def _stop(task: asyncio.Task[None]) -> None:
