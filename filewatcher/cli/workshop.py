@@ -130,6 +130,7 @@ class Workshop:
             gridinfos=ask.gridinfos,
             frames=ask.frames,
             wait=ask.wait,
+            **{name: given for name in ("timeout_first", "timeout") if (given := getattr(ask, name)) is not None},
             verify=ask.verify,
             results=self.results,
             dcid=",".join(map(str, ask.dcids)) or None,

@@ -11,7 +11,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
-from filewatcher.core.asks import Ask
+from filewatcher.core.asks import Ask, Priority
 from filewatcher.core.recipes import Step
 from filewatcher.errors import Refused
 
@@ -59,8 +59,17 @@ class Request:
             frames=self.frames,
             dcids=() if self.dcid is None else (self.dcid,),
             parameters=self.parameters,
+            # a recipe that goes on to a grid is waited for
+            priority=Priority.INTERACTIVE if self._centres else None,
+            timeout_first=self.timeout if self.timeout_first is None else self.timeout_first,
+            timeout=self.timeout,
             origin="zocalo",
         )
+
+    @property
+    def _centres(self) -> bool:
+        steps = {} if self.step is None else self.step.recipe
+        return any("gridinfo" in words for words in steps.values() if isinstance(words, dict))
 
     @property
     def whole(self) -> bool:

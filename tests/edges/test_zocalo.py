@@ -349,9 +349,18 @@ def test_a_broker_is_found_in_the_configuration_of_zocalo(tmp_path: Path, monkey
         "  vhost: zocalo\nenvironments:\n  live:\n    plugins: [rabbit]\n"
     )
     monkeypatch.setenv("ZOCALO_CONFIG", str(tmp_path / "zocalo.yaml"))
+    monkeypatch.delenv("ZOCALO_DEFAULT_ENV", raising=False)
+    monkeypatch.setattr("workflows.transport.pika_transport.PikaTransport.defaults", {})
     assert Broker.find("live") == Broker(("a", "b"), (5672, 5672), "me", "secret", "zocalo")
-    with pytest.raises(Refused, match="has not an environment test; it has live"):
+    with pytest.raises(Refused, match="'test' is not defined"):
         Broker.find("test")
+    with pytest.raises(Refused, match="has no default environment; it has live: name one"):
+        Broker.find(None)
+    monkeypatch.setenv("ZOCALO_DEFAULT_ENV", "live")
+    assert Broker.find(None).user == "me"
+    (tmp_path / "zocalo.yaml").write_text("version: 1\nrabbit: [")
+    with pytest.raises(Refused, match="cannot be used"):
+        Broker.find("live")
 
 
 @pytest.mark.parametrize("words", ["amqps://me:secret@there", "amqp://me:secret@there:none/x"])

@@ -8,6 +8,7 @@ from typing import Any
 
 import pika
 import pika.exceptions
+import zocalo
 import zocalo.configuration
 from pika.adapters.utils.connection_workflow import AMQPConnectorException
 from workflows.transport.pika_transport import PikaTransport
@@ -89,16 +90,15 @@ class Broker:
     def _of_zocalo(cls, environment: str | None) -> Broker:
         try:
             known = zocalo.configuration.from_file()
-        except (OSError, ValueError, RuntimeError) as error:
-            raise Refused(f"zocalo's configuration (ZOCALO_CONFIG) cannot be read: {error}") from error
-        if known is None or (environment is not None and environment not in known.environments):
-            have = "" if known is None else f"; it has {', '.join(sorted(known.environments)) or 'none'}"
-            what = "a default" if environment is None else f"an environment {environment}"
+            active = known.activate(None if environment is None else [environment])
+        except (OSError, ValueError, RuntimeError, zocalo.ConfigurationError) as error:
+            raise Refused(f"zocalo's configuration (ZOCALO_CONFIG) cannot be used: {error}") from error
+        if not active:
+            have = f"; it has {', '.join(sorted(known.environments))}" if known.environments else ""
             raise Refused(
-                f"zocalo's configuration (ZOCALO_CONFIG) has not {what}{have}: name one, or a broker as "
+                f"zocalo's configuration (ZOCALO_CONFIG) has no default environment{have}: name one, or a broker as "
                 "amqp://user:password@host:port/vhost"
             )
-        known.activate() if environment is None else known.activate_environment(environment)
         said = PikaTransport.defaults
         hosts = tuple(str(said["--rabbit-host"]).split(","))
         ports = tuple(int(port) for port in str(said["--rabbit-port"]).split(","))
