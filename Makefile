@@ -27,7 +27,8 @@ acceptance: env
 bench: env
 	$(RUN)python benchmarks/spotfinding.py --check --page docs/reference/benchmarks-spotfinding.rst; spots=$$?; \
 	$(RUN)python benchmarks/watch.py --check --page docs/reference/benchmarks-watch.rst; watch=$$?; \
-	$(RUN)python benchmarks/dispatch.py --check && exit $$((spots + watch))
+	$(RUN)python benchmarks/deposit.py --check; deposit=$$?; \
+	$(RUN)python benchmarks/dispatch.py --check && exit $$((spots + watch + deposit))
 
 soak: env
 	$(RUN)python benchmarks/soak.py --seconds $(SECONDS)
