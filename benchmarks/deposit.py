@@ -37,7 +37,7 @@ TABLES = (
     models.AutoProcProgram,
     models.AutoProcProgramAttachment,
 )
-UNCHECKED = "set foreign_key_checks = 0;"
+A_COLLECTION = "set foreign_key_checks = 0; insert into DataCollection (dataCollectionGroupId) values (1)"
 """There are no groups here."""
 RATE, TOGETHER = 5000.0, 50
 """Frames/s of the live case, and how many are recorded at once."""
@@ -70,7 +70,7 @@ class Bench:
     def journal(self) -> Journal:
         """Open that of a new run."""
         self._runs += 1
-        self._server.execute(f"{UNCHECKED} insert into DataCollection (dataCollectionGroupId) values (1)", "ispyb")
+        self._server.execute(A_COLLECTION, "ispyb")
         master = MasterFile(f"/data/{self._runs}.nxs", 1, self._runs, 1, 1)
         return Journal.open(self._folder / "state", Run((master,), Selection(), {}, "native"))
 
