@@ -16,6 +16,7 @@ from filewatcher.cli.collect import order_of
 from filewatcher.cli.depositing import Depositor
 from filewatcher.cli.desk import Desk
 from filewatcher.cli.effort import effort_times
+from filewatcher.cli.gridding import checked_words
 from filewatcher.cli.listeners import Listeners, Stopwatch
 from filewatcher.cli.notifying import Notifier
 from filewatcher.cli.placing import ISPYB
@@ -29,6 +30,7 @@ from filewatcher.edges.output.stored import read_results
 from filewatcher.errors import FilewatcherError, Refused, Unreachable
 from filewatcher.ports import Progress
 from filewatcher.service import Ended
+from spotfinding.parameters import ParameterError, Parameters
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -72,14 +74,19 @@ class Workshop:
         """Results are written by one collection after the other."""
         self._resolving = threading.Lock()
         """DIALS is measured once, though many ask at the start."""
+        self._warm = False
 
     async def warm_up(self) -> None:
-        """Look once which engines there are: the first ask is then answered as fast as the others."""
+        """Look once which engines there are, which takes seconds; until then asks are answered without knowing."""
         await asyncio.to_thread(self._order_of, Wishes(Path("/")))
 
     async def check(self, ask: Ask) -> None:
         """Raise `Refused` for what can be known to be wrong before anything is there."""
         await asyncio.to_thread(self._check, ask)
+
+    async def prepare(self, ask: Ask) -> None:
+        """Check the rest, which may take seconds, before it is opened. Raises `Refused`."""
+        await asyncio.to_thread(self._prepare, ask)
 
     def age(self, masters: Sequence[str]) -> str:
         """Tell masters from others of the same names, written over them."""
@@ -124,11 +131,23 @@ class Workshop:
         if ask.masters:
             for master in ask.masters:
                 refuse_folder(Path(master))
-            self._order_of(self.wishes(ask))
+            checked_words(self.wishes(ask))
+        if self._warm and ask.masters:
+            order_of(self.wishes(ask))
+            return
+        try:
+            Parameters.parse(ask.parameters)
+        except ParameterError as error:
+            raise Refused(str(error)) from error
+
+    def _prepare(self, ask: Ask) -> None:
+        self._check(ask)
+        self._order_of(self.wishes(ask))
 
     def _order_of(self, wishes: Wishes) -> None:
         with self._resolving:
             order_of(wishes)
+            self._warm = True
 
     def _archive(self, kept: Kept) -> list[CellLog]:
         results = None if kept.folder is None else Path(kept.folder) / "results.h5"

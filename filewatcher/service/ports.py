@@ -35,6 +35,8 @@ class Kept:
     """Where its results are."""
     age: str | None = None
     """What its masters looked like in the end: another one is another collection's."""
+    stopped: str | None = None
+    """ISO 8601, UTC: when the detector was said to have stopped."""
     summary: Mapping[str, Json] = field(default_factory=dict)
     """As it was told last, for a process that did not see it run."""
 
@@ -87,7 +89,10 @@ class Works(Protocol):
     """Whoever builds that."""
 
     async def check(self, ask: Ask) -> None:
-        """Raise `Refused` for what can be known to be wrong before anything is there."""
+        """Raise `Refused` for what can be known at once to be wrong."""
+
+    async def prepare(self, ask: Ask) -> None:
+        """Raise `Refused` for what else is wrong, before it is opened; may take seconds."""
 
     def age(self, masters: Sequence[str]) -> str:
         """Tell masters from others of the same names, written over them."""

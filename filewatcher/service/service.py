@@ -131,8 +131,12 @@ class Service:
     async def end(self, collection: str) -> None:
         """Hear that the detector has stopped. Raises `Unknown`."""
         entry = self.get(collection)
+        if entry.over or entry.stopped is not None:
+            return
+        entry.stopped = self._today()
         if entry.work is not None:
             entry.work.end()
+        await self._registry.keep(entry.kept)
 
     async def cancel(self, collection: str) -> None:
         """End a collection now; what is on record stays. Harmless if it has ended. Raises `Unknown`."""
@@ -224,9 +228,11 @@ class Service:
             entry.ask = await self._resolver.resolve(entry.ask)
             await self._registry.keep(entry.kept)
         # also what was allowed when it was asked for may not be after a restart
-        await self._works.check(entry.ask)
+        await self._works.prepare(entry.ask)
         telling = Telling(entry, self._followers, self._clock, lambda: self._keep(entry))
         entry.work = self._works.open(entry.id, entry.ask, telling)
+        if entry.stopped is not None:
+            entry.work.end()
         try:
             ended = await entry.work.run()
             entry.warnings += [one for one in ended.finished.warnings if one not in entry.warnings]

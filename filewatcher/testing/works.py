@@ -107,6 +107,10 @@ class ScriptedWorks:
         if self.refused is not None:
             raise self.refused
 
+    async def prepare(self, ask: Ask) -> None:
+        """As check."""
+        await self.check(ask)
+
     def age(self, masters: Sequence[str]) -> str:
         """As the test says."""
         return " ".join(str(self.ages.get(master, 0)) for master in masters)

@@ -304,10 +304,16 @@ def test_what_is_refused_is_not_remembered() -> None:
     house(story)
 
 
-def test_the_end_is_passed_on() -> None:
+def test_the_end_is_passed_on_also_to_what_has_not_begun_and_after_a_restart() -> None:
     async def story(one: House) -> None:
         entry, work = await one.ask()
         await one.service.end(entry.id)
         assert work.stopped
+        early = await one.service.ask(Ask(("/data/2.nxs",)))
+        await one.service.end(early.id)
+        await settle()
+        assert one.works.made[early.id].stopped
+        await one.restart()
+        assert [one.works.made[name].stopped for name in (entry.id, early.id)] == [True, True]
 
     house(story)
