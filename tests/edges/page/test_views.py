@@ -225,13 +225,14 @@ def test_the_list_stops_and_reruns(server: PageServer, viewer: Callable[..., Vie
     page.page.click("button:text-is('Sure?')")
     page.until("() => document.querySelectorAll('.list tbody tr').length === 1")
     page.page.click("text=Rerun…")
-    page.page.fill("textarea", "d_max=30")
+    assert page.page.input_value("textarea") == "d_max=40"
+    page.page.fill("textarea", "d_min=2.5\n  d_max=30  \n")
     page.picture(screenshots / "rerun.png")
     page.page.click("dialog button[type=submit]")
     page.until("() => location.hash === '#/c/xtal_0'")
     assert server.collections["xtal_0"].asked == [
         ("DELETE", "xtal_0", None),
-        ("POST", "reprocess", {"parameters": ["d_max=30"], "engine": "native"}),
+        ("POST", "reprocess", {"parameters": ["d_min=2.5", "d_max=30"], "engine": "native"}),
     ]
 
 

@@ -24,7 +24,7 @@ export class Headline {
     this.warnings = h("ul", { class: "warnings", hidden: true });
     this.cancel = confirmButton("Cancel", "Stop it: sure?", () => this.#ask("DELETE", address("collections", id)));
     this.end = confirmButton("No more images", "None will come: sure?", () => this.#ask("POST", address("collections", id, "end")));
-    this.again = h("button", { type: "button", onclick: () => rerun(this.summary) }, "Rerun…");
+    this.again = h("button", { type: "button", onclick: () => rerun(this.summary, this.page.settings.grids[0]) }, "Rerun…");
     this.files = this.#files();
     const actions = h("div", { class: "actions" }, this.end, this.cancel, this.again, this.files);
     this.element = h(
