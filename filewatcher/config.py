@@ -34,6 +34,11 @@ class Settings(BaseSettings):
     filewatcher_site_profiles: Path = Path("/etc/filewatcher/profiles")
     """Profiles of the site; a folder that its administrators write."""
 
+    filewatcher_url: str | None = None
+    """The daemon that ``status`` and ``cancel`` ask."""
+    filewatcher_token: str | None = Field(default=None, repr=False)
+    """What they show it."""
+
     @property
     def state_dir(self) -> Path:
         """Where journals are kept."""

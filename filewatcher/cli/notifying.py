@@ -12,9 +12,8 @@ from filewatcher.edges.notify import GdaLines, HttpLines
 from filewatcher.errors import Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from filewatcher.cli.listeners import Words
     from filewatcher.cli.wishes import Wishes
     from filewatcher.core.answers import Answer
     from filewatcher.core.lines import Json
@@ -62,12 +61,12 @@ class Notifier:
         """The last lines."""
         self._say(lines)
 
-    async def close(self, words: Words) -> None:
+    async def close(self, say: Callable[[str], None]) -> None:
         """Wait a little for what is still to be delivered, and say what was not."""
         closing = [asyncio.to_thread(http.close) for http in self._http]
         lost = [gda.close() for gda in self._gda] + await asyncio.gather(*closing)
         for sentence in filter(None, lost):
-            words.say(f"warning: {sentence}")
+            say(f"warning: {sentence}")
 
     def _say(self, lines: Iterable[Mapping[str, Json]]) -> None:
         for line in lines:

@@ -17,7 +17,7 @@ from filewatcher.core.batching import Batch, BatchEnded
 from filewatcher.core.detector import Detector
 from filewatcher.core.messages import ChunkLayout, FrameReady, FrameResult
 from filewatcher.core.run import Job
-from filewatcher.edges.dask_pool import DaskPool
+from filewatcher.edges.dask_pool import DaskPool, Share
 from filewatcher.errors import Broken, Refused, Unreachable
 from filewatcher.profiles import Profile
 from spotfinding.engines import resolve
@@ -57,9 +57,10 @@ async def trial(profile: Profile, folder: Path, patience: float, say: Callable[[
             os.fsync(file.fileno())
             await pool.start()
             done("scheduler started")
-            await _armed(pool, file.name, patience)
+            share = pool.share()
+            await _armed(share, file.name, patience)
             done("worker came and built its engine")
-            spots = await _analysed(pool, file.name)
+            spots = await _analysed(share, file.name)
             done(f"frame analysed, {spots} of {BLOBS} spots found")
     finally:
         await pool.close()
@@ -86,21 +87,21 @@ def _writable(folder: Path) -> Path:
     return folder
 
 
-async def _armed(pool: DaskPool, path: str, patience: float) -> None:
+async def _armed(share: Share, path: str, patience: float) -> None:
     resolved = resolve("auto", Parameters(d_max=None))
     engine, parameters = resolved.engine, resolved.parameters.as_json()
     # as if 200 mm from an Eiger with its beam in the middle
     detector = Detector(SHAPE, (0.075, 0.075), (1, 0, 0), (0, -1, 0), (-38.5, 39.8, -200.0), 1.0)
     try:
-        await asyncio.wait_for(pool.arm(Job("test", detector, parameters, engine, paths=(path,))), patience)
+        await asyncio.wait_for(share.arm(Job("test", detector, parameters, engine, paths=(path,))), patience)
     except TimeoutError as error:
         raise Unreachable(f"no worker came in {patience:g} s; squeue says what its job waits for") from error
 
 
-async def _analysed(pool: DaskPool, path: str) -> int:
+async def _analysed(share: Share, path: str) -> int:
     layout = ChunkLayout(SHAPE, "<u2", ())
-    pool.submit("test", Batch((FrameReady(0, 0, path, 0, 2 * SHAPE[0] * SHAPE[1], 0, layout, 0),), (1,)))
-    (ended,) = await pool.ended()
+    share.submit("test", Batch((FrameReady(0, 0, path, 0, 2 * SHAPE[0] * SHAPE[1], 0, layout, 0),), (1,)))
+    (ended,) = await share.ended()
     match ended:
         case BatchEnded(outcomes=(FrameResult(statistics=found),)):
             return found.n_spots_total

@@ -12,9 +12,10 @@ from filewatcher.core.batching import Limits
 from filewatcher.core.detector import Detector
 from filewatcher.core.run import Job
 from filewatcher.edges.cluster import Office
-from filewatcher.edges.dask_pool import DaskPool
+from filewatcher.edges.dask_pool import DaskPool, worker
 from filewatcher.errors import Broken, Unreachable
 from filewatcher.testing.clusters import local_cluster, slurm_profile
+from spotfinding.engines import resolve
 from spotfinding.parameters import Parameters
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ async def arm(cluster: Cluster, *paths: str, **parameters: object) -> list[str]:
     pool = DaskPool(cluster, Limits(), 5.0, say=said.append)
     try:
         await pool.start()
-        await pool.arm(Job("a-run", DETECTOR, Parameters().as_json() | parameters, "dials", paths=paths))
+        await pool.share().arm(Job("a-run", DETECTOR, Parameters().as_json() | parameters, "dials", paths=paths))
         assert pool.ready
     finally:
         await pool.close()
@@ -45,6 +46,28 @@ def test_one_that_cannot_read_the_data(tmp_path: Path) -> None:
 def test_a_collection_that_the_engine_cannot_analyse_is_no_worker_s_fault() -> None:
     with pytest.raises(Broken, match="cannot analyse this collection"):
         asyncio.run(arm(local_cluster(1), threshold_algorithm="none such"))
+
+
+def test_a_collection_that_is_broken_leaves_the_others_alone_and_one_that_is_over_leaves_nothing() -> None:
+    async def story() -> None:
+        pool = DaskPool(local_cluster(1), Limits())
+        try:
+            good, bad = pool.share(), pool.share()
+            await good.start()
+            await good.arm(Job("good", DETECTOR, resolve("native", Parameters()).parameters.as_json(), "native"))
+            with pytest.raises(Broken, match="cannot analyse this collection"):
+                await bad.arm(Job("bad", DETECTOR, Parameters().as_json() | {"threshold_algorithm": "none"}, "dials"))
+            assert (good.ready, bad.ready, good.places > 0, bad.places) == (1, 0, True, 0)
+            await bad.close()
+            await good.close()
+            assert pool._client is not None
+            # asked at the worker, which is told of it in the background
+            while list((await pool._client.run(lambda: len(worker._analyses))).values()) != [0]:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+        finally:
+            await pool.close()
+
+    asyncio.run(story())
 
 
 @pytest.mark.timeout(200)

@@ -16,7 +16,7 @@ from spotfinding.chunks import Chunk, Layout
 from spotfinding.detector import Detector
 from spotfinding.engines import engine_version
 from spotfinding.errors import AnalysisError, NotReadable
-from spotfinding.parameters import Parameters
+from spotfinding.parameters import ParameterError, Parameters
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -62,8 +62,8 @@ def arm(
     for name, wanted in versions.items():
         try:
             here = version(name) if name == "filewatcher" else engine_version(name)
-        except Exception as error:  # noqa: BLE001  however an installation is broken
-            return f"has no {name} engine that works ({type(error).__name__}: {error})"
+        except ParameterError as error:
+            return f"has no {name} engine that works: {error}"
         if here != wanted:
             return f"has {name} {here} instead of {wanted}: two that differ do not mix"
     made: type[Analysis] = resolve_name(analysis)
@@ -74,6 +74,12 @@ def arm(
 
         _judges[job] = Judge(Detector(**detector), Parameters.from_json(parameters))
     return None
+
+
+def disarm(job: str) -> None:
+    """Let go of what a collection needed: a worker may live for weeks."""
+    _analyses.pop(job, None)
+    _judges.pop(job, None)
 
 
 def analyse(
