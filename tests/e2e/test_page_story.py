@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import socket
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
 from filewatcher.core.grid import Grid
 from filewatcher.core.messages import METRICS, State
+from filewatcher.testing.pageserver import PageServer
 from filewatcher.testing.viewer import Viewer
 from tests.daemon import Daemon
+from tests.edges.page.scans import scan
 from tests.edges.page.seeing import check
 
 if TYPE_CHECKING:
@@ -41,6 +43,18 @@ def daemon(tmp_path: Path) -> Iterator[Daemon]:
     if one.process is not None:
         assert one.stop() == 0
     assert one.faults() == []
+
+
+def assert_known(summary: dict[str, Any]) -> None:
+    """The server of the page's other tests says nothing that the real one does not say."""
+    server = PageServer()
+    try:
+        words = server.add("grid", [scan(4, 3)]).told()
+    finally:
+        server.stop()
+    assert words.keys() <= summary.keys()
+    assert words["scans"][0].keys() <= summary["scans"][0].keys()
+    assert words["scans"][0]["grid"].keys() <= summary["scans"][0]["grid"].keys()
 
 
 @pytest.mark.timeout(400)
@@ -84,7 +98,9 @@ def test_a_scan_fills_the_page_live_and_all_who_look_end_with_the_same(
     states = np.array([State[line["state"].upper()] for line in lines], np.int64)
     numbers = [[np.nan if line[name] is None else line[name] for name in METRICS] for line in lines]
     values = np.array(numbers, np.float32).astype(np.float64)
-    told = daemon.get(collection)["scans"][0]["grid"]
+    summary = daemon.get(collection)
+    assert_known(summary)
+    told = summary["scans"][0]["grid"]
     grid = Grid(COLUMNS, ROWS, snaked=told["snaked"], orientation=told["orientation"], start=told["start"])
     assert (told["columns"], told["rows"]) == (COLUMNS, ROWS)
     for viewer, metric in zip(viewers, (METRICS[0], METRICS[0], "estimated_d_min"), strict=True):

@@ -91,7 +91,7 @@ export class Headline {
       this.bars[i].style.width = `${(100 * sum(key)) / total}%`;
     });
     const parts = [`${whole(sum("done"))} of ${expected === null ? "?" : whole(expected)} images analysed`];
-    for (const [key, word] of [["failed", "failed"], ["missing", "never seen"], ["behind", "behind"]]) {
+    for (const [key, word] of [["failed", "failed"], ["missing", "never seen"], ["behind", "on disk and to be analysed"], ["disagreeing", "on which DIALS disagrees"]]) {
       if (sum(key)) parts.push(`${whole(sum(key))} ${word}`);
     }
     say(this.counts, parts.join(", "));
