@@ -16,7 +16,7 @@ from filewatcher.service.ports import Kept
 from filewatcher.service.telling import Telling
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Sequence
+    from collections.abc import Callable, Coroutine
 
     from filewatcher.core.asks import Ask
     from filewatcher.core.run import Finished
@@ -89,6 +89,15 @@ class Service:
                 entry.archived(await self._works.archive(entry.kept))
                 self._in_memory(entry)
         return entry
+
+    async def view(self, collection: str, scan: int, frame: int, what: str, black: float | None) -> bytes:
+        """Return a frame as `Work.view` does, also of a collection that has ended."""
+        entry = self.get(collection)
+        if entry.work is not None:
+            return await entry.work.view(scan, frame, what, black)
+        if not entry.over:
+            raise Unknown(f"collection {entry.id} has not begun: it has no images yet")
+        return await self._works.view(entry.kept, scan, frame, what, black)
 
     def summary(self, entry: Entry) -> dict[str, object]:
         """Return what is told of a collection now."""
@@ -286,7 +295,3 @@ class Service:
         for entry in self._entries.values():
             found[entry.state] = found.get(entry.state, 0) + 1
         return found
-
-    def followers(self) -> Sequence[Follower]:
-        """Return those that are told."""
-        return tuple(self._followers)

@@ -57,7 +57,7 @@ def test_without_a_token_nothing_is_told() -> None:
             ("GET", "/metrics"),
         ):
             for headers in ({}, bearer("x" * 32), bearer(""), {"Authorization": "Basic abc"}, bearer("\N{SNOWMAN}")):
-                encoded = {name: value.encode() for name, value in headers.items()}
+                encoded = {name.encode(): value.encode() for name, value in headers.items()}
                 answer = await client.request(method, path, headers=encoded)
                 assert answer.status_code == 401
                 assert answer.headers["content-type"] == "application/problem+json"
