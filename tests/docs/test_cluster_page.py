@@ -45,7 +45,8 @@ def test_a_new_user_sees_the_first_worker_analyse_a_frame(tmp_path: Path) -> Non
         assert slurm.stdout is not None
         word, _, setting = slurm.stdout.readline().strip().partition(" ")
         assert word == "export"
-        environment |= [setting.split("=", 1)]
+        name, _, value = setting.partition("=")
+        environment[name] = value
         (tmp_path / "first.yaml").write_text(block("version: 1"))
 
         seen = follow(block("filewatcher doctor --profile ./first.yaml"))

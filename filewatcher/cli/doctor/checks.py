@@ -8,6 +8,7 @@ from filewatcher.cli.doctor.clock import check_clock
 from filewatcher.cli.doctor.cluster import check_network, check_profile, check_slurm, check_workers
 from filewatcher.cli.doctor.engines import check_dials, check_filters, check_native
 from filewatcher.cli.doctor.folders import check_data, check_output, check_state
+from filewatcher.cli.doctor.ispyb import check_ispyb
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,6 +23,7 @@ CHECKS: tuple[Check, ...] = (
     check_dials,
     check_filters,
     check_clock,
+    check_ispyb,
     check_profile,
     check_network,
     check_slurm,
