@@ -75,6 +75,7 @@ async def _serve(config: ServeConfig) -> int:
         office = open_office(config.notify, _warn)
         if office is not None:
             house.push_async_callback(office.close)
+            house.callback(office.hurry)  # the next one goes on
         crew = Crew(profile, _warn)
         house.push_async_callback(crew.close)
         results = (config.results or state / "results").absolute()

@@ -170,6 +170,11 @@ class JournalReader:
         except sqlite3.Error as error:
             raise Broken(f"the journal in {folder} cannot be read ({error})") from error
 
+    @property
+    def identity(self) -> int:
+        """Differs for a journal begun anew in the place of a damaged one: its sequences begin anew as well."""
+        return (self._folder / FILE).stat().st_ino
+
     def after(self, sequence: int, limit: int) -> list[tuple[int, Recorded]]:
         """Return what was recorded after that, oldest first, ``limit`` at most, each with its sequence.
 
