@@ -17,6 +17,8 @@ from filewatcher.testing.slurm import PrivateSlurm
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from playwright.sync_api import Browser
+
     from tests.ispyb_database import IspybDatabase
 
 PROJECT = Path(__file__).parent.parent
@@ -85,3 +87,22 @@ def rabbitmq(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateRabbit
     """A real RabbitMQ; where it cannot be had, tests fail: they are not skipped."""
     with PrivateRabbitMQ(tmp_path_factory.mktemp("rabbitmq")) as broker:
         yield broker
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Real Chromium, started once."""
+    from playwright.sync_api import sync_playwright  # noqa: PLC0415  only the tests of the page want a browser
+
+    from filewatcher.testing.viewer import ARGUMENTS, CHROMIUM  # noqa: PLC0415
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def screenshots() -> Path:
+    """Where pictures of the page are kept."""
+    return PROJECT / "screenshots"

@@ -79,6 +79,7 @@ async def _serve(config: ServeConfig) -> int:
         house.push_async_callback(crew.close)
         results = (config.results or state / "results").absolute()
         workshop = Workshop(crew, limits_of(profile), budget, roots, state, results, config.notify, office)
+        house.push_async_callback(workshop.close)
         terms = Terms(config.limits.running, config.limits.queued, config.limits.remembered)
         service = Service(workshop, registry, time.monotonic, _today, terms, _resolver(house))
         house.push_async_callback(service.close)

@@ -16,19 +16,23 @@ from filewatcher.cli.collect import order_of
 from filewatcher.cli.depositing import Depositor
 from filewatcher.cli.desk import Desk
 from filewatcher.cli.effort import effort_times
+from filewatcher.cli.gridding import checked_words
 from filewatcher.cli.listeners import Listeners, Stopwatch
 from filewatcher.cli.notifying import Notifier
 from filewatcher.cli.placing import ISPYB
+from filewatcher.cli.viewing import Albums, Noting, Pictures, seen
 from filewatcher.cli.watch import refuse_folder
 from filewatcher.cli.wishes import Wishes
 from filewatcher.core.asks import priority_of
 from filewatcher.core.cells import CellLog
 from filewatcher.core.messages import State
+from filewatcher.core.places import Places
 from filewatcher.edges.journal import RUNS, JournalReader
 from filewatcher.edges.output.stored import read_results
 from filewatcher.errors import FilewatcherError, Refused, Unreachable
 from filewatcher.ports import Progress
 from filewatcher.service import Ended
+from spotfinding.parameters import ParameterError, Parameters
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -72,14 +76,20 @@ class Workshop:
         """Results are written by one collection after the other."""
         self._resolving = threading.Lock()
         """DIALS is measured once, though many ask at the start."""
+        self._warm = False
+        self.pictures, self._albums = Pictures(), Albums(crew, roots)
 
     async def warm_up(self) -> None:
-        """Look once which engines there are: the first ask is then answered as fast as the others."""
+        """Look once which engines there are, which takes seconds; until then asks are answered without knowing."""
         await asyncio.to_thread(self._order_of, Wishes(Path("/")))
 
     async def check(self, ask: Ask) -> None:
         """Raise `Refused` for what can be known to be wrong before anything is there."""
         await asyncio.to_thread(self._check, ask)
+
+    async def prepare(self, ask: Ask) -> None:
+        """Check the rest, which may take seconds, before it is opened. Raises `Refused`."""
+        await asyncio.to_thread(self._prepare, ask)
 
     def age(self, masters: Sequence[str]) -> str:
         """Tell masters from others of the same names, written over them."""
@@ -88,6 +98,18 @@ class Workshop:
     def open(self, name: str, ask: Ask, listener: Listener) -> Work:
         """Build the work of one ask; nothing runs yet. Raises `Refused`."""
         return CollectionWork(self, name, ask, listener)
+
+    async def view(self, kept: Kept, scan: int, frame: int, what: str, black: float | None) -> bytes:
+        """Return a frame of a collection that has ended, for a person."""
+
+        async def make() -> bytes:
+            return await self._albums.view(kept.id, self.wishes(kept.ask), (scan, frame), what, black)
+
+        return await self.pictures.get((kept.id, scan, frame, what, black), make)
+
+    async def close(self) -> None:
+        """Leave nothing running."""
+        await self._albums.close()
 
     async def archive(self, kept: Kept) -> list[CellLog]:
         """Return what is on record of a collection that has ended."""
@@ -125,11 +147,23 @@ class Workshop:
         if ask.masters:
             for master in ask.masters:
                 refuse_folder(Path(master))
-            self._order_of(self.wishes(ask))
+            checked_words(self.wishes(ask))
+        if self._warm and ask.masters:
+            order_of(self.wishes(ask))
+            return
+        try:
+            Parameters.parse(ask.parameters)
+        except ParameterError as error:
+            raise Refused(str(error)) from error
+
+    def _prepare(self, ask: Ask) -> None:
+        self._check(ask)
+        self._order_of(self.wishes(ask))
 
     def _order_of(self, wishes: Wishes) -> None:
         with self._resolving:
             order_of(wishes)
+            self._warm = True
 
     def _archive(self, kept: Kept) -> list[CellLog]:
         results = None if kept.folder is None else Path(kept.folder) / "results.h5"
@@ -161,7 +195,11 @@ class CollectionWork:
         self._place = workshop.crew.place(priority_of(ask, grid=ask.sketched))
         told = Listeners(listener, self._stopwatch, self._notifier, self._place.need)
         self._listener = listener
-        self._built = build(wishes, order, self._place.share, self._open, told, workshop.limits, workshop.budget)
+        self._places = Places()
+        self._built = build(
+            wishes, order, self._place.share, self._open, told, workshop.limits, workshop.budget,
+            lambda observer: Noting(observer, self._places),
+        )  # fmt: skip
 
     @property
     def progress(self) -> list[Progress]:
@@ -196,6 +234,14 @@ class CollectionWork:
     def end(self) -> None:
         """The detector has stopped."""
         self._built.scans.stop(time.monotonic())
+
+    async def view(self, scan: int, frame: int, what: str, black: float | None) -> bytes:
+        """Return a frame for a person, made by a worker that has nothing else to do."""
+
+        async def make() -> bytes:
+            return await self._place.share.view(seen(self._places, scan, frame), what, black)
+
+        return await self._workshop.pictures.get((self._name, scan, frame, what, black), make)
 
     async def close(self) -> None:
         """Leave nothing running."""

@@ -22,16 +22,16 @@ if TYPE_CHECKING:
 
 FILE = "service.sqlite3"
 LOCK = "service.lock"
-COLUMNS = ("id", "created", "state", "reason", "ended", "key", "folder", "age")
+COLUMNS = ("id", "created", "state", "reason", "ended", "key", "folder", "age", "stopped")
 """Those that are words; then come the ask and the summary, as JSON."""
 
 SCHEMA = """
 create table if not exists collection (
     number integer primary key, id text not null unique, created text not null, state text not null, reason text,
-    ended text, key text, folder text, age text, ask text not null, summary text not null);
+    ended text, key text, folder text, age text, stopped text, ask text not null, summary text not null);
 """
 KEEP = f"""
-insert into collection ({", ".join(COLUMNS)}, ask, summary) values ({", ".join("?" * 10)})
+insert into collection ({", ".join(COLUMNS)}, ask, summary) values ({", ".join("?" * 11)})
 on conflict (id) do update set {", ".join(f"{name} = excluded.{name}" for name in (*COLUMNS[2:], "ask", "summary"))}
 """  # noqa: S608  names of our own
 LOAD = f"""

@@ -78,6 +78,7 @@ class Entry:
         self.key = kept.key
         self.folder = kept.folder
         self.age = kept.age
+        self.stopped = kept.stopped
         self.warnings: list[str] = []
         self.engine = ""
         self.parameters: Mapping[str, Any] = {}
@@ -105,7 +106,7 @@ class Entry:
         """What is to be remembered of it."""
         return Kept(
             self.id, self.ask, self.created, self.state, self.reason, self.ended, self.key, self.folder, self.age,
-            self._told,
+            self.stopped, self._told,
         )  # fmt: skip
 
     def described(

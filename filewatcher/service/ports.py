@@ -35,6 +35,8 @@ class Kept:
     """Where its results are."""
     age: str | None = None
     """What its masters looked like in the end: another one is another collection's."""
+    stopped: str | None = None
+    """ISO 8601, UTC: when the detector was said to have stopped."""
     summary: Mapping[str, Json] = field(default_factory=dict)
     """As it was told last, for a process that did not see it run."""
 
@@ -79,6 +81,12 @@ class Work(Protocol):
     def end(self) -> None:
         """The detector has stopped: what does not come soon will not come."""
 
+    async def view(self, scan: int, frame: int, what: str, black: float | None) -> bytes:
+        """Return a frame as ``image`` (PNG; `black`: counts, None = chosen) or ``notes`` (JSON).
+
+        Raises `Unknown` where it was not seen, `Unreachable` where no worker is ready.
+        """
+
     async def close(self) -> None:
         """Leave nothing running."""
 
@@ -87,13 +95,19 @@ class Works(Protocol):
     """Whoever builds that."""
 
     async def check(self, ask: Ask) -> None:
-        """Raise `Refused` for what can be known to be wrong before anything is there."""
+        """Raise `Refused` for what can be known at once to be wrong."""
+
+    async def prepare(self, ask: Ask) -> None:
+        """Raise `Refused` for what else is wrong, before it is opened; may take seconds."""
 
     def age(self, masters: Sequence[str]) -> str:
         """Tell masters from others of the same names, written over them."""
 
     def open(self, name: str, ask: Ask, listener: Listener) -> Work:
         """Build it; nothing runs yet. Raises `Refused`."""
+
+    async def view(self, kept: Kept, scan: int, frame: int, what: str, black: float | None) -> bytes:
+        """As `Work.view`, of a collection that has ended."""
 
     async def archive(self, kept: Kept) -> Sequence[CellLog]:
         """Return what is on record of a collection that has ended, one log per scan."""

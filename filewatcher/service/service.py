@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -17,7 +16,7 @@ from filewatcher.service.ports import Kept
 from filewatcher.service.telling import Telling
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Sequence
+    from collections.abc import Callable, Coroutine
 
     from filewatcher.core.asks import Ask
     from filewatcher.core.run import Finished
@@ -91,6 +90,15 @@ class Service:
                 self._in_memory(entry)
         return entry
 
+    async def view(self, collection: str, scan: int, frame: int, what: str, black: float | None) -> bytes:
+        """Return a frame as `Work.view` does, also of a collection that has ended."""
+        entry = self.get(collection)
+        if entry.work is not None:
+            return await entry.work.view(scan, frame, what, black)
+        if not entry.over:
+            raise Unknown(f"collection {entry.id} has not begun: it has no images yet")
+        return await self._works.view(entry.kept, scan, frame, what, black)
+
     def summary(self, entry: Entry) -> dict[str, object]:
         """Return what is told of a collection now."""
         return dict(entry.summary(self._clock()))
@@ -131,8 +139,12 @@ class Service:
     async def end(self, collection: str) -> None:
         """Hear that the detector has stopped. Raises `Unknown`."""
         entry = self.get(collection)
+        if entry.over or entry.stopped is not None:
+            return
+        entry.stopped = self._today()
         if entry.work is not None:
             entry.work.end()
+        await self._registry.keep(entry.kept)
 
     async def cancel(self, collection: str) -> None:
         """End a collection now; what is on record stays. Harmless if it has ended. Raises `Unknown`."""
@@ -140,12 +152,11 @@ class Service:
         if entry.over:
             return
         entry.cancelling = True
-        if entry.task is None:
-            await self._over(entry, "cancelled", None)
-            return
-        entry.task.cancel()
-        with suppress(asyncio.CancelledError):
+        if entry.task is not None:
+            entry.task.cancel()
             await asyncio.wait([entry.task])
+        if not entry.over:  # it had not begun
+            await self._over(entry, "cancelled", None)
 
     async def close(self) -> None:
         """Stop; what has not ended goes on with the next start."""
@@ -224,9 +235,11 @@ class Service:
             entry.ask = await self._resolver.resolve(entry.ask)
             await self._registry.keep(entry.kept)
         # also what was allowed when it was asked for may not be after a restart
-        await self._works.check(entry.ask)
+        await self._works.prepare(entry.ask)
         telling = Telling(entry, self._followers, self._clock, lambda: self._keep(entry))
         entry.work = self._works.open(entry.id, entry.ask, telling)
+        if entry.stopped is not None:
+            entry.work.end()
         try:
             ended = await entry.work.run()
             entry.warnings += [one for one in ended.finished.warnings if one not in entry.warnings]
@@ -282,7 +295,3 @@ class Service:
         for entry in self._entries.values():
             found[entry.state] = found.get(entry.state, 0) + 1
         return found
-
-    def followers(self) -> Sequence[Follower]:
-        """Return those that are told."""
-        return tuple(self._followers)

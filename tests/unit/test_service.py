@@ -229,6 +229,7 @@ def test_cancelling_ends_what_runs_and_what_waits() -> None:
         waiting = await one.service.ask(Ask(("/data/2.nxs",)))
         await one.service.cancel(waiting.id)
         assert one.service.get(waiting.id).state == "cancelled"
+        assert not entry.over
         await one.service.cancel(entry.id)
         assert (entry.state, work.closed) == ("cancelled", True)
         await one.service.cancel(entry.id)
@@ -236,6 +237,16 @@ def test_cancelling_ends_what_runs_and_what_waits() -> None:
         assert (entry.id, "ended cancelled False") in one.diary.heard
 
     house(story, Terms(running=1))
+
+
+def test_what_is_cancelled_before_its_task_has_begun_is_cancelled() -> None:
+    async def story(one: House) -> None:
+        asked = await one.service.ask(MASTER)
+        await one.service.cancel(asked.id)
+        assert one.service.get(asked.id).state == "cancelled"
+        assert one.registry.rows[asked.id].ended is not None
+
+    house(story)
 
 
 def test_a_restart_goes_on_with_all_that_had_not_ended() -> None:
@@ -304,10 +315,16 @@ def test_what_is_refused_is_not_remembered() -> None:
     house(story)
 
 
-def test_the_end_is_passed_on() -> None:
+def test_the_end_is_passed_on_also_to_what_has_not_begun_and_after_a_restart() -> None:
     async def story(one: House) -> None:
         entry, work = await one.ask()
         await one.service.end(entry.id)
         assert work.stopped
+        early = await one.service.ask(Ask(("/data/2.nxs",)))
+        await one.service.end(early.id)
+        await settle()
+        assert one.works.made[early.id].stopped
+        await one.restart()
+        assert [one.works.made[name].stopped for name in (entry.id, early.id)] == [True, True]
 
     house(story)

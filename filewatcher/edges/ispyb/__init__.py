@@ -8,6 +8,7 @@ from filewatcher.edges.ispyb.delivery import Brief
 from filewatcher.edges.ispyb.lookup import look
 from filewatcher.edges.ispyb.office import IspybOffice
 from filewatcher.edges.ispyb.resolver import IspybResolver
+from filewatcher.edges.ispyb.rights import Lacking, lacking
 from filewatcher.edges.ispyb.rows import Ending, FileType, ScanEnding, flat_centring, solid_centring
 from filewatcher.errors import Refused
 
@@ -19,8 +20,10 @@ __all__ = [
     "FileType",
     "IspybOffice",
     "IspybResolver",
+    "Lacking",
     "ScanEnding",
     "flat_centring",
+    "lacking",
     "look",
     "needs_extra",
     "read_credentials",

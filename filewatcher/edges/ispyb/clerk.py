@@ -44,6 +44,8 @@ class Clerk:
         self._database = Database(credentials)
         self._open_feed, self._tell = open_feed, tell
         self._deliveries: dict[str, Delivery] = {}
+        self._locked: dict[str, tuple[Brief, Ending | None]] = {}
+        """Runs that another process still delivers: one that was killed leaves a clerk, which soon ends."""
         self._pause = 0.0
         self._away = ""
 
@@ -52,7 +54,7 @@ class Clerk:
         self._take_left_over()
         deadline, more = float("inf"), True
         while time.monotonic() < deadline:
-            wait = min(self._pause or (0.0001 if more else LOOK), deadline - time.monotonic())
+            wait = min(self._pause or (0.0001 if more and not self._locked else LOOK), deadline - time.monotonic())
             with suppress(queue.Empty):
                 message = inbox.get(timeout=max(wait, 0.0))
                 if message is None:
@@ -70,6 +72,8 @@ class Clerk:
                 self._begin(Brief.from_json(brief), anew=True)
             case {"end": run, "ending": ending} if run in self._deliveries:
                 self._deliveries[run].end(Ending.from_json(ending))
+            case {"end": run, "ending": ending} if run in self._locked:
+                self._locked[run] = self._locked[run][0], Ending.from_json(ending)
 
     def _begin(self, brief: Brief, *, anew: bool) -> None:
         if earlier := self._deliveries.pop(brief.run, None):
@@ -78,13 +82,25 @@ class Clerk:
         try:
             feed = self._open_feed(folder)
             cursor = Cursor(folder, f"{self._place} {','.join(map(str, brief.dcids))}")
-        except (Broken, Refused) as problem:
+        except Refused:
+            if anew:
+                self._locked.setdefault(brief.run, (brief, None))
+            return
+        except Broken as problem:
             if anew:
                 self._tell(f"{problem}: its results do not go to ISPyB")
             return
         if anew:
             cursor.begin(asdict(brief))
         self._deliveries[brief.run] = Delivery(brief, self._database, feed, cursor, self._tell)
+
+    def _take_locked(self) -> None:
+        for run, (brief, ending) in list(self._locked.items()):
+            self._begin(brief, anew=True)
+            if run in self._deliveries:
+                del self._locked[run]
+                if ending is not None:
+                    self._deliveries[run].end(ending)
 
     def _take_left_over(self) -> None:
         """Go on with what earlier processes did not deliver to the end."""
@@ -95,7 +111,8 @@ class Clerk:
 
     def _pass(self) -> bool:
         """Do a little for every run; returns whether there is more to do than to look again later."""
-        more = False
+        self._take_locked()
+        more = bool(self._locked)
         try:
             for run, delivery in list(self._deliveries.items()):
                 try:
@@ -122,6 +139,8 @@ class Clerk:
 
     def _account(self) -> None:
         """Say what is not in the database, and why."""
+        for run in self._locked:
+            self._tell(f"run {run} is still being delivered to ISPyB by another process: start the same command again")
         for run, delivery in list(self._deliveries.items()):
             rows, ended = delivery.left()
             why = self._away or "no time was left"

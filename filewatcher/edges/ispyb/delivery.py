@@ -96,15 +96,10 @@ class Delivery:
         kept = self._cursor.ending
         if kept is not None and not self.done:
             self._finish(Ending.from_json(kept))
+            # with what is left out: the same command again may find that the role may write it now
+            self._cursor.set_done()
             self.done = True
-            if not self._off:
-                self._cursor.set_done()
         return False
-
-    @property
-    def left_out(self) -> bool:
-        """Whether the role may not write something: it has been said, and stays to be done."""
-        return bool(self._off)
 
     def left(self) -> tuple[int, bool]:
         """Return how many records have not been delivered, and whether an end is to be written."""
