@@ -12,5 +12,15 @@ DASK_SETTINGS = {
     "distributed.admin.low-level-log-length": 10,
     "distributed.diagnostics.computations.max-history": 5,
     "distributed.worker.daemon": True,
+    # what Dask measures of itself: a tenth of a core in all, whether there are frames or not
+    "distributed.worker.profile.enabled": False,
+    "distributed.admin.tick.interval": "500ms",
+    "distributed.admin.system-monitor.interval": "2s",
+    "distributed.admin.system-monitor.disk": False,
+    "distributed.admin.system-monitor.gil.enabled": False,
+    "distributed.diagnostics.nvml": False,
+    "distributed.worker.memory.monitor-interval": "500ms",
+    # there is one copy of everything
+    "distributed.scheduler.active-memory-manager.start": False,
     "distributed.nanny.pre-spawn-environ": WORKER_ENVIRONMENT,
 }

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from filewatcher.edges.dask_pool.arming import Arming
+from filewatcher.edges.dask_pool.parcels import parcel, plain
 from filewatcher.errors import FilewatcherError
 from spotfinding.chunks import Layout, unsupported
 
@@ -54,7 +55,7 @@ class Share:
 
     def unsupported(self, layout: ChunkLayout) -> str | None:
         """Why images stored like this cannot be read; None = they can."""
-        return unsupported(Layout(*_plain(layout)))
+        return unsupported(Layout(*plain(layout)))
 
     async def start(self) -> None:
         """Have workers; harmless if they are there. Raises `Unreachable`."""
@@ -88,10 +89,7 @@ class Share:
         """Hand out a batch; it comes back by `ended`."""
         assert self._job is not None
         assert job == self._job.name
-        places = [(f.path, f.offset, f.size, f.filter_mask) for f in batch.frames]
-        every = self._job.verify
-        judged = [i for i, f in enumerate(batch.frames) if f.frame % every == 0] if every else []
-        self._pool.hand_out(self, batch, (_plain(batch.frames[0].layout), places, judged))
+        self._pool.hand_out(self, batch, parcel(batch, self._job.verify))
 
     async def ended(self) -> list[BatchEnded | BatchLost]:
         """Wait for batches to come back; all that have. Raises `Unreachable` when there is no scheduler any more."""
@@ -119,7 +117,3 @@ class Share:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         self._pool.withdraw(self)
-
-
-def _plain(layout: ChunkLayout) -> tuple[Any, ...]:
-    return layout.shape, layout.dtype, tuple((f.id, f.options) for f in layout.filters)
