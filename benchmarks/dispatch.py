@@ -42,11 +42,13 @@ def cases(*, quick: bool) -> list[tuple[int, float, int]]:
     return [*slow, (300_000, FAST, 32), (100_000, float("inf"), 8), (100_000, float("inf"), 32)]
 
 
-def measure(folder: Path, *, quick: bool) -> list[dict[str, Any]]:
-    """Run all cases, and say each as soon as it is known."""
+def measure(folder: Path, *, quick: bool, part: str = "") -> list[dict[str, Any]]:
+    """Run all cases, or those whose names contain `part`, and say each as soon as it is known."""
     found = []
     for frames, rate, most in cases(quick=quick):
         flat_out = rate == float("inf")
+        if part not in ("flat out" if flat_out else f"{rate:g} Hz") + f", {most} per task":
+            continue
         recording = Recording(folder, frames, rate, payload=SMALL)
         found.append(dispatch(recording, Limits(frames_per_task_max=most), flat_out=flat_out))
         _say(sentence(found[-1]))
@@ -94,6 +96,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="end within a minute; without i04")
     parser.add_argument("--json", action="store_true", help="print all figures as one object, the last line")
     parser.add_argument("--check", action="store_true", help="end with exit code 1 if a target is missed")
+    parser.add_argument(
+        "--part", default="", help="only cases whose names contain this: '280 Hz, 8 per task', flat ..."
+    )
     parser.add_argument("--i04", action="store_true", help="only count the cores for the scan of i04")
     return parser.parse_args()
 
@@ -105,8 +110,8 @@ def main() -> int:
         folder = Path(name)
         result: dict[str, Any] = {"machine": machine(folder), "quick": wanted.quick, "dispatch": [], "i04": {}}
         if not wanted.i04:
-            result["dispatch"] = measure(folder, quick=wanted.quick)
-        if not wanted.quick:
+            result["dispatch"] = measure(folder, quick=wanted.quick, part=wanted.part)
+        if not wanted.quick and not wanted.part:
             result["i04"] = i04.cores(folder, _say)
     result["targets"] = [one for figures in result["dispatch"] for one in promised(figures)]
     if "native" in result["i04"]:
