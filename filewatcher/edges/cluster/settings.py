@@ -1,6 +1,16 @@
 """How Dask is set for frames: what its scheduler and workers do by themselves, and what they must not."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from distributed.scheduler import DEFAULT_EXTENSIONS
+
 from filewatcher.profiles.jobs import WORKER_ENVIRONMENT
+
+if TYPE_CHECKING:
+    from distributed import Scheduler
+    from distributed.scheduler import WorkerState
 
 DASK_SETTINGS = {
     # the loop's journal decides what is run again
@@ -24,3 +34,23 @@ DASK_SETTINGS = {
     "distributed.scheduler.active-memory-manager.start": False,
     "distributed.nanny.pre-spawn-environ": WORKER_ENVIRONMENT,
 }
+
+
+class NoSpans:
+    """Stands in for a scheduler's spans, which keep a note of every task for ever: gigabytes a day at our rates."""
+
+    def __init__(self, scheduler: Scheduler) -> None:
+        """Need nothing of it."""
+
+    def __bool__(self) -> bool:
+        """Tell the scheduler that there are none."""
+        return False
+
+    def heartbeat(self, worker: WorkerState, data: Any) -> None:
+        """Forget what a worker says of them."""
+
+
+def extensions() -> dict[str, Any]:
+    """Return what a scheduler is to be extended by: as Dask's own, but no spans, and no stealing of tasks."""
+    kept = {name: extension for name, extension in DEFAULT_EXTENSIONS.items() if name != "stealing"}
+    return kept | {"spans": NoSpans}
