@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pickle
 import time
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from spotfinding.analysis import Analysis, Record
     from spotfinding.judge import Difference, Judge
 
+Place: TypeAlias = tuple[str, int, int, int]
+"""Path, offset in bytes, size in bytes, filter mask."""
 Verdict: TypeAlias = "tuple[Difference, ...]"
 """Where DIALS says otherwise."""
 
@@ -125,6 +128,23 @@ def _analyse(
             if i in judged and (verdict := _verdict(_judges[job], analysis, chunk, stored, answer)) is not None:
                 verdicts[i] = verdict
     return Answers(analysis.engine_name, b"".join(numbers), words, verdicts, time.perf_counter() - start)
+
+
+def view(job: str, layout: tuple[Any, ...], place: Place, what: str, black: float | None) -> tuple[str, bytes | str]:
+    """Make a frame into something for a person: `what` is ``image`` (PNG) or ``notes`` (JSON).
+
+    Returns ``("done", bytes)``, or ``("failed", reason)``.
+    """
+    from spotfinding.imageview import notes, picture  # noqa: PLC0415  few frames are looked at
+
+    analysis, chunk = _analyses[job], Chunk(*place)
+    try:
+        pixels = analysis.pixels(chunk, Layout(*layout), _patience(chunk.path.rpartition("/")[0]))
+        if what == "image":
+            return "done", picture(analysis, pixels, black)
+        return "done", json.dumps(notes(analysis, pixels)).encode()
+    except AnalysisError as error:
+        return "failed", str(error)
 
 
 @cache
