@@ -61,6 +61,8 @@ def test_a_collection_that_is_broken_leaves_the_others_alone_and_one_that_is_ove
             await bad.close()
             await good.close()
             assert pool._client is not None
+            noted = await pool._client.run_on_scheduler(lambda dask_scheduler: bool(dask_scheduler.extensions["spans"]))
+            assert not noted, "the scheduler keeps nothing of every task"
             # asked at the worker, which is told of it in the background
             while list((await pool._client.run(lambda: len(worker._analyses))).values()) != [0]:  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
