@@ -18,6 +18,7 @@ void sum_columns(const Band<T>& band, int first, int last, ColumnSums sums, Brig
             int v = int(std::min<uint32_t>(row[i], uint32_t(band.brightest)));
             if (double(row[i]) > band.brightest) {
                 bright.columns.push_back(i);
+                if (j >= band.new_from) ++bright.seen;
                 if (j >= band.new_from && double(row[i]) < kBig) bright.squares += double(row[i]) * double(row[i]);
             }
             sums.x[i] += v;
@@ -87,7 +88,7 @@ RowFunctions<T> row_functions(InstructionSet set) {
     if (set == InstructionSet::avx2) return avx2_row_functions<T>();
     if (set == InstructionSet::avx512) return avx512_row_functions<T>();
 #endif
-    return {scalar::sum_columns<T>, scalar::screen, scalar::valid<T>};
+    return {scalar::sum_columns<T>, scalar::screen, scalar::valid<T>, nullptr};
 }
 
 namespace scalar {

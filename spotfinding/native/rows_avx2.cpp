@@ -12,7 +12,7 @@
 namespace spotfinding {
 template <typename T>
 RowFunctions<T> avx2_row_functions() {
-    return {avx2::sum_columns<T>, avx2::screen, avx2::valid<T>};
+    return {avx2::sum_columns<T>, avx2::screen, avx2::valid<T>, avx2::survey<T>};
 }
 template RowFunctions<uint8_t> avx2_row_functions();
 template RowFunctions<uint16_t> avx2_row_functions();

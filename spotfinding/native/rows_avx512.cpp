@@ -17,7 +17,7 @@
 namespace spotfinding {
 template <typename T>
 RowFunctions<T> avx512_row_functions() {
-    return {avx512::sum_columns<T>, avx512::screen, avx512::valid<T>};
+    return {avx512::sum_columns<T>, avx512::screen, avx512::valid<T>, avx512::survey<T>};
 }
 template RowFunctions<uint8_t> avx512_row_functions();
 template RowFunctions<uint16_t> avx512_row_functions();
