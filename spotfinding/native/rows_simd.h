@@ -285,5 +285,14 @@ void survey(const Screen& s, const Band<T>& band, Fours sums, uint64_t* suspect)
 }
 
 }  // namespace
+
+template <typename T>
+RowFunctions<T> functions() {
+    return {sum_columns<T>, screen, valid<T>, survey<T>};
+}
+template RowFunctions<uint8_t> functions();
+template RowFunctions<uint16_t> functions();
+template RowFunctions<uint32_t> functions();
+
 }  // namespace SPOTFINDING_ISA
 }  // namespace spotfinding

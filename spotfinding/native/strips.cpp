@@ -41,6 +41,7 @@ StripThreshold::StripThreshold(int height, int width, const Parameters& paramete
     x_.assign(columns, 0), y_.assign(columns, 0), valid_.assign(columns, 0);
     sums_ = {x_.data() + before, y_.data() + before, valid_.data() + before};
     maybe_.resize(words_), surely_.resize(words_), found_.resize(words_);
+    rows_.resize(2 * size_t(p_.kernel_slow + kMargin) + 1);
     std::vector<int> middle_rows;
     for (int top = 0; top < height; top += strip_height()) middle_rows.push_back(middle(top));
     survey_.emplace(mask, height, width, p_, screen_, distance_, middle_rows, set);
@@ -101,9 +102,8 @@ void StripThreshold::clear_foreground(const Mask& mask) {
 template <typename T>
 Band<T> StripThreshold::band(const Frame<T>& frame, int row, int reach, int read, const uint64_t* left_out) {
     const int first = std::max(row - reach, 0), last = std::min(row + reach, height_ - 1);
-    rows_.clear();
     const T* place = frame.row(first);
-    for (int j = first; j <= last; ++j, place = frame.after(place)) rows_.push_back(place);
+    for (int j = first; j <= last; ++j, place = frame.after(place)) rows_[size_t(j - first)] = place;
     return {rows_.data(), left_out + size_t(first) * words_, last - first + 1, read - first, width_,
             frame.low, T(frame.high - frame.low), brightest_};
 }
@@ -161,22 +161,35 @@ void StripThreshold::find_runs() {
 /// `TableThreshold::erode`.
 template <typename T>
 void StripThreshold::resolve(const Frame<T>& frame, int top, int bottom, Run run) {
-    const int reach = distance_ - 1;
+    const int reach = distance_ - 1, row = middle(top);
     const int left = std::max(run.first - reach, 0), right = std::min(run.last + reach, width_ - 1);
     const int above = std::max(top - reach, 0), below = std::min(bottom + reach, height_ - 1);
     const size_t words = size_t(right - left) / 64 + 1;
-    for (int j = above; j <= below; ++j) {
-        look_at_row(frame, j, left, right, &varied_[size_t(j - above) * words], &good_[size_t(j - above) * words]);
+    const auto varied = [&](int j) { return &varied_[size_t(j - above) * words]; };
+    const auto good = [&](int j) { return &good_[size_t(j - above) * words]; };
+    look_at_row(frame, row, left, right, varied(row), good(row));
+    narrow(varied(row), right - left + 1, reach);
+    // outwards, as far as a square may reach that has a part in the middle row
+    for (const int step : {-1, 1}) {
+        std::copy_n(varied(row), words, found_.data());
+        for (int j = row + step; j >= above && j <= below; j += step) {
+            if (std::all_of(found_.data(), found_.data() + words, [](uint64_t bits) { return bits == 0; })) {
+                std::fill_n(varied(j), words, 0);
+                continue;
+            }
+            look_at_row(frame, j, left, right, varied(j), good(j));
+            narrow(varied(j), right - left + 1, reach);
+            for (size_t word = 0; word < words; ++word) found_[word] &= varied(j)[word];
+        }
     }
     for (int j = top; j <= bottom; ++j) {
         uint64_t* kept = surely_.data();
         std::fill_n(kept, words, ~uint64_t(0));
         for (int k = std::max(j - reach, 0); k <= std::min(j + reach, height_ - 1); ++k) {
-            for (size_t word = 0; word < words; ++word) kept[word] &= varied_[size_t(k - above) * words + word];
+            for (size_t word = 0; word < words; ++word) kept[word] &= varied(k)[word];
         }
-        narrow(kept, right - left + 1, reach);
         for (size_t word = 0; word < words; ++word) {
-            for_each_bit(kept[word] & good_[size_t(j - above) * words + word], [&](int i) {
+            for_each_bit(kept[word] & good(j)[word], [&](int i) {
                 const int column = left + int(word) * 64 + i;
                 if (column < run.first || column > run.last) return;
                 set_bit(&not_background_[size_t(j) * words_], column);
