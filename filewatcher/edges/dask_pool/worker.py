@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from functools import cache
@@ -16,7 +17,7 @@ from spotfinding.chunks import Chunk, Layout
 from spotfinding.detector import Detector
 from spotfinding.engines import engine_version
 from spotfinding.errors import AnalysisError, NotReadable
-from spotfinding.parameters import Parameters
+from spotfinding.parameters import ParameterError, Parameters
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -62,8 +63,8 @@ def arm(
     for name, wanted in versions.items():
         try:
             here = version(name) if name == "filewatcher" else engine_version(name)
-        except Exception as error:  # noqa: BLE001  however an installation is broken
-            return f"has no {name} engine that works ({type(error).__name__}: {error})"
+        except ParameterError as error:
+            return f"has no {name} engine that works: {error}"
         if here != wanted:
             return f"has {name} {here} instead of {wanted}: two that differ do not mix"
     made: type[Analysis] = resolve_name(analysis)
@@ -74,6 +75,12 @@ def arm(
 
         _judges[job] = Judge(Detector(**detector), Parameters.from_json(parameters))
     return None
+
+
+def disarm(job: str) -> None:
+    """Let go of what a collection needed: a worker may live for weeks."""
+    _analyses.pop(job, None)
+    _judges.pop(job, None)
 
 
 def analyse(
@@ -96,6 +103,23 @@ def analyse(
             else:
                 answers.append(_answer(analysis, Chunk(*place), stored))
     return answers, time.perf_counter() - start
+
+
+def view(job: str, layout: tuple[Any, ...], place: Place, what: str, black: float | None) -> tuple[str, bytes | str]:
+    """Make a frame into something for a person: `what` is ``image`` (PNG) or ``notes`` (JSON).
+
+    Returns ``("done", bytes)``, or ``("failed", reason)``.
+    """
+    from spotfinding.imageview import notes, picture  # noqa: PLC0415  few frames are looked at
+
+    analysis, chunk = _analyses[job], Chunk(*place)
+    try:
+        pixels = analysis.pixels(chunk, Layout(*layout), _patience(chunk.path.rpartition("/")[0]))
+        if what == "image":
+            return "done", picture(analysis, pixels, black)
+        return "done", json.dumps(notes(analysis, pixels)).encode()
+    except AnalysisError as error:
+        return "failed", str(error)
 
 
 @cache
