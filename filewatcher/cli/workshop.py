@@ -17,7 +17,8 @@ from filewatcher.cli.effort import effort_times
 from filewatcher.cli.gridding import checked_words
 from filewatcher.cli.listeners import Listeners, Stopwatch
 from filewatcher.cli.notifying import Notifier
-from filewatcher.cli.viewing import Albums, Noting, Pictures, seen
+from filewatcher.cli.stages import Noting, Timed
+from filewatcher.cli.viewing import Albums, Pictures, seen
 from filewatcher.cli.watch import refuse_folder
 from filewatcher.cli.wishes import Wishes
 from filewatcher.core.asks import priority_of
@@ -32,7 +33,7 @@ from filewatcher.service import Ended
 from spotfinding.parameters import ParameterError, Parameters
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from filewatcher.cli.crew import Crew
     from filewatcher.core.asks import Ask
@@ -63,7 +64,10 @@ class Workshop:
         state: Path,
         results: Path,
         notify: Sequence[str] = (),
+        stage: Callable[[str, float], None] = lambda _name, _seconds: None,
     ) -> None:
+        """`stage` is told how long the stages of frames took."""
+        self.stage = stage
         self.crew, self.limits, self.budget, self.roots = crew, limits, budget, roots
         self.state, self.results = state, results
         self.notify = tuple(notify)
@@ -189,7 +193,7 @@ class CollectionWork:
         self._listener = listener
         self._places = Places()
         self._built = build(
-            wishes, order, self._place.share, self._open, told, workshop.limits, workshop.budget,
+            wishes, order, Timed(self._place.share, self._places, workshop.stage), self._open, told, workshop.limits, workshop.budget,
             lambda observer: Noting(observer, self._places),
         )  # fmt: skip
 
