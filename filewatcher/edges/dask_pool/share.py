@@ -76,7 +76,7 @@ class Share:
         Raises `Broken` if the collection cannot be analysed, `Unreachable` if there is nobody to do it.
         """
         self._job, self.name = job, f"{job.name}-{secrets.token_hex(4)}"
-        arming = Arming(job, self.name, self._pool.analysis, self._pool.say)
+        arming = Arming(job, self.name, self._pool.analysis, self._pool.say, self._pool.judged)
         await arming.prepare()
         self.arming = arming
         for address in self._pool.workers:

@@ -1,35 +1,18 @@
-"""Real Chromium before a page that is served; every picture taken is kept below ``screenshots``."""
+"""A server that says what a test wants said, and people who look at its page."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from playwright.sync_api import sync_playwright
 
 from filewatcher.testing.pageserver import PageServer
-from filewatcher.testing.viewer import ARGUMENTS, CHROMIUM, Viewer
+from filewatcher.testing.viewer import Viewer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from playwright.sync_api import Browser
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """Chromium, started once."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture(scope="session")
-def screenshots() -> Path:
-    """Where pictures are kept."""
-    return Path(__file__).parents[3] / "screenshots"
 
 
 @pytest.fixture

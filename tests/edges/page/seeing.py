@@ -39,7 +39,7 @@ NUMBERS = """(scan) => {
     });
 }"""
 SCALE = "() => { const { low, high, root } = __grid.ranges.scale(); return [low, high, root]; }"
-LOOKS = "async () => (await import('/static/states.js')).LOOKS.light"
+LOOKS = "async () => (await import('/static/states.js')).LOOKS[document.documentElement.dataset.theme]"
 
 
 def check(

@@ -141,10 +141,11 @@ def test_what_is_exported_is_what_is_known(server: PageServer, viewer: Callable[
 def test_a_pair_has_one_scale(server: PageServer, viewer: Callable[..., Viewer], screenshots: Path) -> None:
     first, second = scans.scan(40, 20), scans.scan(40, 14)
     told = server.add("pair", [first, second], visit="mx12345-1", beamline="i03", dcid=6153461)
-    told.summary["scans"][0]["centring"] = {
-        "centre_of_mass": [24.1, 8.2],
-        "crystals": [{"centre_of_mass": [24.1, 8.2], "bounding_box": [[21, 6], [28, 11]]}],
-    }
+    crystal = {
+        "centre_of_mass": [24.1, 8.2], "bounding_box": [[21, 6], [28, 11]], "uncertainty_box": [0.1, 0.2],
+        "total_count": 4021.0, "best_image": 345,
+    }  # fmt: skip
+    told.summary["scans"][0]["centring"] = {"centre_of_mass": [24.1, 8.2], "settled": False, "crystals": [crystal]}
     a, b = (scans.numbers(scans.grid_of(words["grid"]), seed) for seed, words in enumerate((first, second)))
     b[:, 0] *= 0.5
     page = viewer().open("pair")
@@ -155,6 +156,8 @@ def test_a_pair_has_one_scale(server: PageServer, viewer: Callable[..., Viewer],
     assert scales[0] == scales[1]
     everything = np.concatenate([a[:, 0], b[:300, 0]])
     assert scales[0][1] == pytest.approx(np.percentile(everything[everything > 0], 99.5, method="higher"), rel=0.02)
+    assert "x 24.1 \u00b1 0.1  y 8.2 \u00b1 0.2" in page.page.inner_text(".centres")
+    assert "Not settled" in page.page.inner_text(".centres")
     page.picture(screenshots / "pair.png")
 
 
@@ -225,13 +228,14 @@ def test_the_list_stops_and_reruns(server: PageServer, viewer: Callable[..., Vie
     page.page.click("button:text-is('Sure?')")
     page.until("() => document.querySelectorAll('.list tbody tr').length === 1")
     page.page.click("text=Rerun…")
-    page.page.fill("textarea", "d_max=30")
+    assert page.page.input_value("textarea") == "d_max=40"
+    page.page.fill("textarea", "d_min=2.5\n  d_max=30  \n")
     page.picture(screenshots / "rerun.png")
     page.page.click("dialog button[type=submit]")
     page.until("() => location.hash === '#/c/xtal_0'")
     assert server.collections["xtal_0"].asked == [
         ("DELETE", "xtal_0", None),
-        ("POST", "reprocess", {"parameters": ["d_max=30"], "engine": "native"}),
+        ("POST", "reprocess", {"parameters": ["d_min=2.5", "d_max=30"], "engine": "native"}),
     ]
 
 

@@ -2,6 +2,7 @@
 
 import { Refused, address, askJson } from "./api.js";
 import { h } from "./dom.js";
+import { Grid } from "./grid.js";
 
 const SURE = 3000;
 
@@ -27,8 +28,10 @@ export function confirmButton(text, question, act) {
   return button;
 }
 
-/** Ask for parameters, then run a collection again; the new run opens beside the old. */
-export function rerun(summary) {
+/**
+ * Ask for parameters, then run a collection again; the new run opens beside the old. `grid`: as set by hand, if it was.
+ */
+export function rerun(summary, grid = null) {
   const before = words(summary.parameters ?? {});
   const text = h("textarea", { rows: Math.min(18, before.length + 2), spellcheck: false, value: before.join("\n"), "aria-label": "parameters, one key=value per line" });
   const engine = h("select", { "aria-label": "engine" }, ["auto", "native", "dials"].map((name) => h("option", { selected: name === summary.engine }, name)));
@@ -41,6 +44,7 @@ export function rerun(summary) {
     h("p", { class: "muted" }, "One key=value per line. This run and its results stay as they are."),
     text,
     h("label", {}, "engine ", engine),
+    h("p", { hidden: !grid }, grid ? `The grid is the one set by hand: ${new Grid(grid).order}.` : ""),
     problem,
     h("div", { class: "actions" }, go, h("button", { type: "button", onclick: () => dialog.close() }, "Not now")),
   );
@@ -48,10 +52,9 @@ export function rerun(summary) {
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     const now = text.value.split("\n").map((line) => line.trim()).filter(Boolean);
-    const parameters = now.filter((line) => !before.includes(line));
     go.disabled = true;
     try {
-      const body = { parameters, engine: engine.value };
+      const body = { parameters: now, engine: engine.value, ...(grid && { grid }) };
       const made = await askJson(address("collections", summary.id, "reprocess"), { method: "POST", body });
       dialog.close();
       location.hash = `#/c/${encodeURIComponent(made.id)}`;

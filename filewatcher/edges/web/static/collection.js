@@ -1,5 +1,6 @@
 // The page of one collection: its scans, their scale, the chosen image, and what has become of it all.
 
+import { Centres } from "./centres.js";
 import { Failures } from "./failures.js";
 import { Headline } from "./headline.js";
 import { ImageView } from "./imageview.js";
@@ -32,11 +33,12 @@ export class CollectionPage {
     this.order = layoutControls.make(this);
     this.numbers = new Numbers();
     this.strongest = new Strongest((scan, frame) => this.select(scan, frame));
+    this.centres = new Centres((scan, frame) => this.select(scan, frame));
     this.failures = new Failures(id, () => this.panels());
     this.image = new ImageView(id, () => this.settings.set({ selected: null }));
     this.scans = h("div", { class: "scans" });
     const tools = h("div", { class: "toolbar" }, this.bar.element, this.order.element);
-    const side = h("aside", {}, this.numbers.element, this.image.element, this.strongest.element, this.failures.element);
+    const side = h("aside", {}, this.numbers.element, this.image.element, this.strongest.element, this.centres.element, this.failures.element);
     this.element = h("section", { class: "collection" }, this.headline.element, tools, h("div", { class: "body" }, this.scans, side));
     this.panels = throttled(() => this.#panels(), PANELS);
     this.rescale = () => this.#rescale();
@@ -77,6 +79,7 @@ export class CollectionPage {
     const over = OVER.has(summary.state);
     summary.scans.forEach((words, scan) => this.panes[scan].describe(words, over, scans > 1));
     this.order.show(this.panes);
+    this.centres.show(summary);
     this.rescale();
     this.panels();
   }

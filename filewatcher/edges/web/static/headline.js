@@ -24,7 +24,7 @@ export class Headline {
     this.warnings = h("ul", { class: "warnings", hidden: true });
     this.cancel = confirmButton("Cancel", "Stop it: sure?", () => this.#ask("DELETE", address("collections", id)));
     this.end = confirmButton("No more images", "None will come: sure?", () => this.#ask("POST", address("collections", id, "end")));
-    this.again = h("button", { type: "button", onclick: () => rerun(this.summary) }, "Rerun…");
+    this.again = h("button", { type: "button", onclick: () => rerun(this.summary, this.page.settings.grids[0]) }, "Rerun…");
     this.files = this.#files();
     const actions = h("div", { class: "actions" }, this.end, this.cancel, this.again, this.files);
     this.element = h(
@@ -91,7 +91,7 @@ export class Headline {
       this.bars[i].style.width = `${(100 * sum(key)) / total}%`;
     });
     const parts = [`${whole(sum("done"))} of ${expected === null ? "?" : whole(expected)} images analysed`];
-    for (const [key, word] of [["failed", "failed"], ["missing", "never seen"], ["behind", "behind"]]) {
+    for (const [key, word] of [["failed", "failed"], ["missing", "never seen"], ["behind", "on disk and to be analysed"], ["disagreeing", "on which DIALS disagrees"]]) {
       if (sum(key)) parts.push(`${whole(sum(key))} ${word}`);
     }
     say(this.counts, parts.join(", "));

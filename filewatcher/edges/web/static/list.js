@@ -8,17 +8,19 @@ import { ageOf, stateOf, timeOf, whole } from "./words.js";
 
 const PAUSE = 2000;
 const PAGE = 100;
+/** As many as the server tells of at once. */
+const MOST = 5000;
 const RUNNING = new Set(["waiting", "running", "queued"]);
 const HEADS = [["state", "state"], ["name", "collection"], ["progress", "images"], ["created", "since"], ["engine", "engine"], ["", ""]];
 
 export class ListPage {
   constructor() {
     Object.assign(this, { collections: [], by: "created", down: true, most: PAGE, title: "collections" });
-    this.filter = h("input", { type: "search", placeholder: "name, visit, beamline…", "aria-label": "filter", oninput: () => this.#show() });
-    this.state = h("select", { "aria-label": "state", onchange: () => this.#show() }, ["all", "running", "done", "failed", "cancelled", "with failures"].map((word) => h("option", {}, word)));
+    this.filter = h("input", { type: "search", placeholder: "name, visit, beamline…", "aria-label": "filter", oninput: () => this.#soon() });
+    this.state = h("select", { "aria-label": "state", onchange: () => this.#soon() }, ["all", "running", "done", "failed", "cancelled", "with failures"].map((word) => h("option", {}, word)));
     this.banner = h("p", { class: "banner", role: "alert", hidden: true });
     this.body = h("tbody");
-    this.more = h("button", { type: "button", hidden: true, onclick: () => { this.most += 5 * PAGE; this.#show(); } }, "show more");
+    this.more = h("button", { type: "button", hidden: true, onclick: () => { this.most = Math.min(MOST, this.most + 5 * PAGE); this.#soon(); } }, "show more");
     const heads = HEADS.map(([key, text]) => h("th", {}, key ? h("button", { type: "button", class: "link", onclick: () => this.#sort(key) }, text) : text));
     this.element = h(
       "section",
@@ -40,8 +42,9 @@ export class ListPage {
 
   async #look() {
     try {
-      const { collections, server } = await askJson(address("collections"));
-      this.collections = collections;
+      const limit = this.filter.value || this.state.value !== "all" ? MOST : this.most;
+      const { collections, total, server } = await askJson(address("collections", { limit }));
+      [this.collections, this.total] = [collections, total ?? collections.length];
       this.banner.hidden = true;
       this.onserver?.(server);
       this.#show();
@@ -51,6 +54,13 @@ export class ListPage {
       say(this.banner, error.status ? error.message : "Reconnecting: the server cannot be reached. What is shown may be old.");
     }
     if (!this.closed) this.timer = setTimeout(() => this.#look(), PAUSE);
+  }
+
+  /** Show what is known, and ask once more. */
+  #soon() {
+    this.#show();
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.#look(), 150);
   }
 
   #sort(key) {
@@ -69,7 +79,7 @@ export class ListPage {
     rows.forEach((row, i) => this.body.children[i] !== row && this.body.insertBefore(row, this.body.children[i] ?? null));
     while (this.body.children.length > rows.length) this.body.lastChild.remove();
     if (!rows.length) this.body.append(h("tr", {}, h("td", { colSpan: HEADS.length, class: "none" }, this.collections.length ? "none like this" : "no collection yet")));
-    this.more.hidden = chosen.length <= this.most;
+    this.more.hidden = chosen.length <= this.most && this.total <= this.collections.length;
     if (this.rows.size > 4 * this.most) this.rows.clear();
   }
 

@@ -23,8 +23,8 @@ export const LOOKS = {
   dark: {
     [WAITING]: { face: [20, 22, 24], ink: [74, 79, 84] },
     [FAILED]: { face: [227, 26, 28], ink: [0, 0, 0] },
-    [MISSING]: { face: [128, 128, 128], ink: [22, 22, 22] },
-    [UNKNOWN]: { face: [58, 58, 58], ink: [140, 140, 140] },
+    [MISSING]: { face: [92, 92, 92], ink: [205, 205, 205] },
+    [UNKNOWN]: { face: [46, 46, 46], ink: [128, 128, 128] },
     [BEYOND]: { face: [32, 26, 22], ink: [32, 26, 22] },
   },
 };
