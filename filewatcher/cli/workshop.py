@@ -200,8 +200,9 @@ class CollectionWork:
         told = Listeners(listener, self._stopwatch, self._notifier, self._place.need)
         self._listener = listener
         self._places = Places()
+        pool = Timed(self._place.share, self._places, workshop.stage)
         self._built = build(
-            wishes, order, Timed(self._place.share, self._places, workshop.stage), self._open, told, workshop.limits, workshop.budget,
+            wishes, order, pool, self._open, told, workshop.limits, workshop.budget,
             lambda observer: Noting(observer, self._places),
         )  # fmt: skip
 

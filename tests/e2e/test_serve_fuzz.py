@@ -10,6 +10,7 @@ import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis.errors import Unsatisfiable
 from schemathesis import GenerationMode
+from schemathesis.core.result import Ok
 
 from tests.daemon import PATIENCE, Daemon, write_tiny
 
@@ -42,6 +43,7 @@ def test_no_request_that_its_schema_allows_or_forbids_is_a_fault_of_ours(daemon:
     known = daemon.listed()["collections"][0]["id"]
     failures: list[str] = []
     for result in schema.get_all_operations():
+        assert isinstance(result, Ok), result
         operation = result.ok()
         for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
             strategy = operation.as_strategy(generation_mode=mode)

@@ -37,7 +37,7 @@ class Metrics:
     media_type = CONTENT_TYPE_LATEST
 
     def __init__(self, workers: Callable[[], int]) -> None:
-        disable_created_metrics()
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # the only one of its functions without types
         self._registry = CollectorRegistry()
         self._frames = Counter("filewatcher_frames", "Frames that have ended", ["state"], registry=self._registry)
         self._disagreeing = Counter(
