@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from h5py import h5o
 
-from filewatcher.edges.swmr.index import Blocks, ChunkIndex, Torn, Unusual
+from filewatcher.edges.swmr.frontier import WINDOW
+from filewatcher.edges.swmr.index import Blocks, ChunkIndex, Tail, Torn, Unusual
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,8 +25,6 @@ PATIENCE = 20
 """Times in a row that something may be half written before it counts as broken."""
 SAMPLE = 128
 """Rows in a spot check: a quarter of a millisecond of libhdf5."""
-WINDOW = 64
-"""Rows asked for at first: as cheap as one."""
 ENDLESS = 1 << 62
 """Rows that an index can say: it need not know the extent of its dataset."""
 
@@ -65,6 +64,10 @@ class FastPath:
             return frontier.near(lambda first, stop: self._find(index, missing, first, stop), ENDLESS, WINDOW)
 
         return self._try(ask)
+
+    def tail(self, frontier: Frontier) -> Tail | None:
+        """What follows the file from here on without us, for as long as nothing else marks rows."""
+        return self._index.tail(frontier) if self._index is not None else None
 
     def scan(self, frontier: Frontier) -> list[StoredChunk] | None:
         """Every missing row that is on disk."""

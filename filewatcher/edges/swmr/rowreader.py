@@ -10,6 +10,7 @@ from filewatcher.edges.swmr.storage import within
 if TYPE_CHECKING:
     from filewatcher.core.observations import StoredChunk
     from filewatcher.edges.swmr.frontier import Frontier
+    from filewatcher.edges.swmr.index import Tail
     from filewatcher.edges.swmr.referee import Referee
     from filewatcher.edges.swmr.storage import Storage
 
@@ -49,6 +50,11 @@ class RowReader:
         found = None if self._frontier.doubted else self._fast.look(self._frontier)
         self.unchecked = found is None
         return self._look_slowly() if found is None else found
+
+    def tail(self) -> Tail | None:
+        """What follows the file from here on without us, for as long as nothing else marks rows; None = nothing can."""
+        usual = self._frontier.started and self._frontier.left and not self._frontier.doubted
+        return self._fast.tail(self._frontier) if usual else None
 
     def _look_slowly(self) -> list[StoredChunk]:
         """Ask libhdf5: first which rows are there, at the same cost for each row, then where."""

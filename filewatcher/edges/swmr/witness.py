@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from filewatcher.core.observations import StoredChunk
+    from filewatcher.edges.swmr.index import Tail
     from filewatcher.edges.swmr.libhdf5 import Peek
     from filewatcher.edges.swmr.storage import Storage
 
@@ -41,6 +42,12 @@ class Witness:
         self._rows = (*self._rows[:1], found[-1].row)
         if self._first is None:
             self._first = found[0]
+
+    def follow(self, tail: Tail) -> None:
+        """Frames that a tail of this file has found are reported."""
+        if tail.newest >= 0:
+            self._end = max(self._end, tail.end)
+            self._rows = (*self._rows[:1], tail.newest)
 
     def know(self, rows: NDArray[np.int64]) -> None:
         """An earlier process has reported these rows (ascending), wherever they were."""
