@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from filewatcher.core.observations import Writer
-from filewatcher.edges.swmr.libhdf5 import Peek, open_for_swmr, peek
+from filewatcher.edges.swmr.libhdf5 import Peek, in_words, open_for_swmr, peek
 from filewatcher.edges.swmr.memory import Memory
 from filewatcher.edges.swmr.opening import images_of
 from filewatcher.edges.swmr.referee import Referee
@@ -248,7 +248,7 @@ class ImageFile:
 
     def _lose(self, error: Exception) -> None:
         self.close()
-        self.problem = f"{self.source.path}:{self.source.dataset} cannot be read: {error}"
+        self.problem = f"{self.source.path}:{self.source.dataset} cannot be read: {in_words(error)}"
 
     def _ready(self) -> bool:
         """Open the file; False = not now, and `problem` says why."""

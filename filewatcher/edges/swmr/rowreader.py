@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from filewatcher.edges.swmr.fastpath import FastPath
+from filewatcher.edges.swmr.fastpath import SURVEYED, FastPath
 from filewatcher.edges.swmr.storage import within
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class RowReader:
             return self.walk(now) if self._pace.due(now) else None
         self.unchecked = False
         if self._fast.usable and self._frontier.last >= 0:
-            self._judge(self._fast.spot_check(self._frontier.last))
+            self._judge(self._fast.spot_check(self._frontier.last, SURVEYED))
         return found
 
     def walk(self, now: float) -> list[StoredChunk]:
