@@ -22,7 +22,7 @@ sanitize: env
 	tools/sanitize
 
 acceptance: env
-	$(RUN)python benchmarks/acceptance.py
+	$(RUN)python benchmarks/acceptance.py && $(RUN)python benchmarks/known_crystal.py
 
 bench: env
 	$(RUN)python benchmarks/spotfinding.py --check --page docs/reference/benchmarks-spotfinding.rst; spots=$$?; \

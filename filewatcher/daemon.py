@@ -148,7 +148,8 @@ class CollectionLoop:
                 await self._observer.look_again(*self._scans.give_back(outcome.frame, now))
             else:
                 frame, attempts = outcome.frame, self._batcher.attempts(outcome.frame)
-                reason = f"its bytes in {frame.path.rpartition('/')[2]} are not whole: {outcome.reason}"
+                why = outcome.reason.removeprefix(f"{frame.path}: ")
+                reason = f"its bytes in {frame.path.rpartition('/')[2]} are not whole: {why}"
                 self._record([FrameFailed(frame.scan, frame.frame, reason, attempts)])
 
     def _open(self, described: Sequence[Described]) -> None:

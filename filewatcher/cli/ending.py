@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from filewatcher.core.report import ScanReport
     from filewatcher.core.verification import Verification
 
+REASONS = 10
+"""Why images failed or are missing: sentences that a person reads."""
+
 
 def ending(report: ScanReport, reason: str, *, alone: bool) -> Iterator[str]:
     """Sentences about one scan; `reason`: why it ended; `alone`: the only one of its collection."""
@@ -24,8 +27,11 @@ def ending(report: ScanReport, reason: str, *, alone: bool) -> Iterator[str]:
     why = "" if reason == "complete" else f" ({reason})"
     which = f"{PurePath(report.master.path).name}: " if not alone else ""
     yield f"{which}{report.expected} frames: {counts}{why}"
-    for what, frames in _reasons(report).items():
+    reasons = _reasons(report)
+    for what, frames in list(reasons.items())[:REASONS]:
         yield f"  {_images(frames)}: {what}"
+    if more := sum(len(frames) for frames in list(reasons.values())[REASONS:]):
+        yield f"  {more} more image{'s' * (more != 1)} with reasons of their own: they are in results.h5"
     if report.verification is not None:
         yield _verdict(report.verification)
     if (best := report.best("n_spots_total")) is not None and report.values["n_spots_total"][best] > 0:

@@ -32,6 +32,9 @@ Rate = Annotated[float, typer.Option(help="Frames per second.")]
 Writers = Annotated[int, typer.Option(help="Processes that write data files side by side.")]
 PerFile = Annotated[int, typer.Option("--frames-per-file", help="Frames in one data file.")]
 Seed = Annotated[int, typer.Option(help="Another seed, another crystal.")]
+CrystalAt = Annotated[
+    str, typer.Option("--crystal-at", metavar="X,Y", help="Where the crystal is, in parts of the grid.")
+]
 AbortAt = Annotated[int | None, typer.Option("--abort-at", metavar="N", help="Stop after N frames; files are closed.")]
 Gap = Annotated[list[int] | None, typer.Option(metavar="N", help="Image N (from 1) is never written; may be repeated.")]
 Corrupt = Annotated[list[int] | None, typer.Option(metavar="N", help="Image N is damaged; may be repeated.")]
@@ -55,6 +58,7 @@ def simulate(
     writers: Writers = 4,
     frames_per_file: PerFile = 1000,
     seed: Seed = 0,
+    crystal_at: CrystalAt = "0.45,0.55",
     abort_at: AbortAt = None,
     gap: Gap = None,
     corrupt: Corrupt = None,
@@ -103,6 +107,7 @@ def simulate(
             writers=writers,
             frames_per_file=frames_per_file,
             seed=seed,
+            crystal_at=_place(crystal_at),
             faults=faults,
             overwrite=overwrite,
         )
@@ -116,6 +121,14 @@ def write(simulation: Simulation) -> None:
     typer.echo(f"writing {' and '.join(map(str, master_paths(simulation)))}", err=True)
     written = run(simulation)
     typer.echo(f"{written.frames} frames written at {written.rate:.1f} Hz", err=True)
+
+
+def _place(word: str) -> tuple[float, float]:
+    try:
+        x, y = map(float, word.split(","))
+    except ValueError:
+        raise Refused(f"--crystal-at {word}: give two numbers, e.g. 0.45,0.55") from None
+    return x, y
 
 
 def _late(word: str) -> tuple[int, float]:

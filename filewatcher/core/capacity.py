@@ -37,7 +37,8 @@ class Demand:
         """
         behind = "" if self.behind < 1 else f", behind by {self.behind:.0f} s" if self.cores else ", none of them yet"
         what = f"{self.rate:.3g} frames/s of {1000 * self.seconds_per_frame:.3g} ms"
-        return f"{what}: {self.cores_needed} cores needed, {self.cores} here{behind}"
+        plural = "s" * (self.cores_needed != 1)
+        return f"{what}: {self.cores_needed} core{plural} needed, {self.cores} here{behind}"
 
 
 class Capacity:

@@ -102,6 +102,15 @@ def test_positions_are_in_millimetres_around_the_middle() -> None:
     assert y == pytest.approx([-0.01] * 3 + [0.01] * 3)
 
 
+@given(st.floats(0.3, 0.7), st.floats(0.3, 0.7))
+def test_the_crystal_is_where_it_is_put(x: float, y: float) -> None:
+    sim = simulation(grid=(40, 30), crystal_at=(x, y))
+    column, row = cells(sim)
+    shows = images(sim) >= BLANKS
+    assert abs(column[shows].mean() - x * 39) < 0.5
+    assert abs(row[shows].mean() - y * 29) < 0.5
+
+
 @pytest.mark.parametrize("crystals", [1, 2])
 def test_the_crystal_is_in_part_of_the_grid_and_strongest_inside(crystals: int) -> None:
     sim = simulation(grid=(40, 30), crystals=crystals)

@@ -104,6 +104,29 @@ class Centring:
     snapshot: Snapshot | None = None
     sample_id: int | None = None
 
+    @classmethod
+    def nothing_found(
+        cls,
+        picture: Picture,
+        method: Method,
+        threshold: float,
+        threshold_absolute: float,
+        snapshot: Snapshot | None,
+    ) -> Centring:
+        """Return the answer without any region: an unknown cell could make one."""
+        some = not picture.known.all()
+        return cls(
+            method=method,
+            metric=picture.metric,
+            threshold=threshold,
+            threshold_absolute=threshold_absolute,
+            grid=picture.grid,
+            seen=Seen.of(picture),
+            doubt=Doubt(settled=not some, rival=some),
+            version=picture.version,
+            snapshot=snapshot,
+        )
+
     @property
     def status(self) -> str:
         """``ok`` or ``fail``."""

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from filewatcher.core.centring.answer import Centring, Crystal, Seen
-from filewatcher.core.centring.doubt import doubt, nothing_found
+from filewatcher.core.centring.answer import Centring, Crystal
+from filewatcher.core.centring.doubt import doubt
 from filewatcher.core.centring.regions import label
 from filewatcher.core.centring.signal import signal
 
@@ -41,17 +41,7 @@ def centre_dlstbx(
     """Find the centre of a picture; `centre` chooses defaults."""
     strength = signal(picture)
     strength = np.where(strength < threshold_absolute, 0.0, strength)
-    blank = Centring(
-        method="dlstbx",
-        metric=picture.metric,
-        threshold=threshold,
-        threshold_absolute=threshold_absolute,
-        grid=picture.grid,
-        seen=Seen.of(picture),
-        doubt=nothing_found(~picture.known),
-        version=picture.version,
-        snapshot=snapshot,
-    )
+    blank = Centring.nothing_found(picture, "dlstbx", threshold, threshold_absolute, snapshot)
     strongest = strength.max()
     if strongest == 0.0:
         return blank

@@ -47,12 +47,6 @@ def doubt(
     return Doubt(settled=not rival and moved <= HALF, rival=rival, reach=((x[0], y[0]), (x[1], y[1])))
 
 
-def nothing_found(unknown: NDArray[np.bool_]) -> Doubt:
-    """No region at all: any unknown cell could make one."""
-    some = bool(unknown.any())
-    return Doubt(settled=not some, rival=some)
-
-
 def _extremes(weights: NDArray[np.float64], total: float, centre: float) -> tuple[float, float]:
     """Least and largest mean of a mass ``total`` at ``centre`` and of any of ``weights``, one per cell of an axis.
 

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from filewatcher.core.centring.answer import Centring, Crystal, Seen
-from filewatcher.core.centring.doubt import doubt, nothing_found
+from filewatcher.core.centring.answer import Centring, Crystal
+from filewatcher.core.centring.doubt import doubt
 from filewatcher.core.centring.regions import label
 from filewatcher.core.centring.signal import COUNTED, signal
 
@@ -47,17 +47,7 @@ def centre_weighted(
 ) -> Centring:
     """Find the crystals of a picture; `centre` chooses defaults."""
     strength = signal(picture)
-    blank = Centring(
-        method="weighted",
-        metric=picture.metric,
-        threshold=threshold,
-        threshold_absolute=threshold_absolute,
-        grid=picture.grid,
-        seen=Seen.of(picture),
-        doubt=nothing_found(~picture.known),
-        version=picture.version,
-        snapshot=snapshot,
-    )
+    blank = Centring.nothing_found(picture, "weighted", threshold, threshold_absolute, snapshot)
     strongest = float(strength.max())
     kept = (strength > 0) & (strength >= threshold * strongest) & (strength >= threshold_absolute)
     if not kept.any():

@@ -2,7 +2,7 @@
 
 For commissioning, demonstrations and tests. ::
 
-    sim = Simulation(Path("/tmp/demo"), detector="eiger2-1m", grid=(12, 10), rate=50)
+    sim = Simulation(Path("demo"), detector="eiger2-1m", grid=(12, 10), rate=50)
     write_master(sim)      # before the detector starts
     run(sim)               # returns when the last file is closed
 """

@@ -30,14 +30,14 @@ class Still:
 class _Ellipse:
     """A crystal seen along the beam; lengths in parts of the grid."""
 
-    column: float
-    row: float
     half_width: float
     half_height: float
     strength: float
+    at: tuple[float, float] | None = None
+    """Column, row of its middle; None = as the simulation says."""
 
 
-_CRYSTALS = (_Ellipse(0.45, 0.55, 0.25, 0.25, 1.0), _Ellipse(0.88, 0.15, 0.10, 0.12, 0.5))
+_CRYSTALS = (_Ellipse(0.25, 0.25, 1.0), _Ellipse(0.10, 0.12, 0.5, (0.88, 0.15)))
 
 
 def cells(sim: Simulation) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -85,18 +85,19 @@ def _images(sim: Simulation) -> NDArray[np.int64]:
     column, row = cells(sim)
     chosen = np.arange(sim.n_frames) % BLANKS
     for crystal in range(sim.crystals):
-        depth = _depth(_CRYSTALS[crystal], sim.grid, column, row)
+        depth = _depth(_CRYSTALS[crystal], sim, column, row)
         level = np.ceil(depth * sim.levels).astype(np.int64)
         chosen = np.where(level > 0, BLANKS + crystal * sim.levels + level - 1, chosen)
     return chosen
 
 
 def _depth(
-    ellipse: _Ellipse, grid: tuple[int, int], column: NDArray[np.int64], row: NDArray[np.int64]
+    ellipse: _Ellipse, sim: Simulation, column: NDArray[np.int64], row: NDArray[np.int64]
 ) -> NDArray[np.float64]:
     """Thickness of a lens along the beam, 1 in its middle, 0 outside; never less than about a cell wide."""
-    columns, rows = grid
-    dx = (column - ellipse.column * (columns - 1)) / max(0.8, ellipse.half_width * columns)
-    dy = (row - ellipse.row * (rows - 1)) / max(0.8, ellipse.half_height * rows)
+    columns, rows = sim.grid
+    x, y = ellipse.at or sim.crystal_at
+    dx = (column - x * (columns - 1)) / max(0.8, ellipse.half_width * columns)
+    dy = (row - y * (rows - 1)) / max(0.8, ellipse.half_height * rows)
     depth: NDArray[np.float64] = np.clip(1 - dx**2 - dy**2, 0, 1)
     return depth

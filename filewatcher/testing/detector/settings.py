@@ -88,6 +88,8 @@ class Simulation:
     """Of an image, for ``dectris-2024``: the first so many of `CHANNELS`."""
     crystals: int = 1
     """1 or 2."""
+    crystal_at: tuple[float, float] = (0.45, 0.55)
+    """Middle of the first one, in parts of the grid: 0 = middle of the first column or row, 1 = of the last."""
     levels: int = 6
     """Distinct images of each crystal, from weak to strong."""
     seed: int = 0
@@ -186,6 +188,8 @@ def _wrong_counts(sim: Simulation) -> Iterator[str]:
             yield f"{word}={value}: give 1 to {most}"
     if sim.channels > 1 and sim.layout != "dectris-2024":
         yield f"channels={sim.channels}: the layout {sim.layout} has one; only dectris-2024 has more"
+    if not all(0 <= part <= 1 for part in sim.crystal_at):
+        yield f"crystal at {sim.crystal_at[0]:g},{sim.crystal_at[1]:g}: give parts of the grid, 0 to 1"
     if sim.seed < 0:
         yield f"seed={sim.seed}: give 0 or more"
 
