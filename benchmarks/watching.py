@@ -134,19 +134,21 @@ async def _listen(seen: Watched, scan: ScanWatch, observer: SwmrObserver, listen
 def _take(seen: Watched, scan: ScanWatch, item: Observation | None, listener: Listener) -> None:
     events = scan.observe(item, time.monotonic())
     now = time.monotonic()
-    ready = [event for event in events if isinstance(event, FrameReady)]
-    for event in ready:
-        if math.isnan(seen.times[event.frame]):
-            seen.times[event.frame] = now
-            seen.announced += 1
-        else:
-            seen.again[event.frame] += 1
+    ready = []
+    for event in events:
+        if isinstance(event, FrameReady):
+            ready.append(event)
+            if math.isnan(seen.times[event.frame]):
+                seen.times[event.frame] = now
+                seen.announced += 1
+            else:
+                seen.again[event.frame] += 1
+        elif isinstance(event, FrameMissing):
+            if event.frame in seen.missing:
+                seen.again[event.frame] += 1
+            seen.missing[event.frame] = event.reason
     if ready:
         listener.ready(ready)
-    for lost in [event for event in events if isinstance(event, FrameMissing)]:
-        if lost.frame in seen.missing:
-            seen.again[lost.frame] += 1
-        seen.missing[lost.frame] = lost.reason
 
 
 def _sample(seen: Watched, pid: int) -> None:

@@ -15,7 +15,7 @@ from filewatcher.core.observations import OnDisk, Superseded, Writer, Writers
 from filewatcher.edges.swmr.datafile import ImageFile
 from filewatcher.edges.swmr.effort import SHARE
 from filewatcher.edges.swmr.folders import Folders
-from filewatcher.edges.swmr.index import look_at
+from filewatcher.edges.swmr.following import follow
 from filewatcher.edges.swmr.opening import Redirected
 from filewatcher.edges.swmr.rhythm import ASLEEP, Rhythm
 from filewatcher.edges.swmr.witness import Rewritten
@@ -203,10 +203,13 @@ class Poller:
             self._check_at = now
         if check or self._chosen is None:
             self._chosen = self._worth_a_look()
-        changed = self._check([n for n in self._chosen if check or self._files[n].state is not Writer.WRITING], now)
-        news, others = self._follow(self._chosen)
+        changed = check and self._check(self._chosen, now)
+        found, others = follow(self._files, self._chosen)
+        news: News = [*found]
         for number in others:
             file = self._files[number]
+            if not check and file.state is not Writer.WRITING:
+                changed = self._check([number], now) or changed
             again = not self._live and number in self._again
             told = self._take(number, file.scan if again else file.look, now)
             news += told
@@ -225,22 +228,6 @@ class Poller:
         for number in numbers:
             self._files[number].check(now)
         return before != [self._files[number].state for number in numbers]
-
-    def _follow(self, numbers: Sequence[int]) -> tuple[News, list[int]]:
-        """What is new of those files that grow as they mostly do, with no Python for each; and the others."""
-        tails = [(number, self._files[number].memory.tail) for number in numbers]
-        others = [number for number, tail in tails if tail is None]
-        followed = [(number, tail) for number, tail in tails if tail is not None]
-        news: News = []
-        for place, found in look_at([tail for _, tail in followed]):
-            number, _ = followed[place]
-            file = self._files[number]
-            if found is None:
-                others.append(number)
-            else:
-                assert file.layout is not None
-                news.append(OnDisk(number, found, file.layout, file.inode))
-        return news, others
 
     def _worth_a_look(self) -> list[int]:
         """Files that are growing, and whatever else exists or may at any moment; none that has said everything."""

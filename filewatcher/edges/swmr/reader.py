@@ -112,7 +112,7 @@ class MasterReader:
         if self._poller is None:
             return self._first(now)
         news: list[Observation] = []
-        if self._poller.redirected or (self._request.wait and self._unfinished(now)):
+        if self._poller.redirected or (not self._final and self._request.wait and self._unfinished(now)):
             news += self._remap(now)
         news += self._poller.poll(now)
         if not self._detector_said and now >= self._detector_at + DETECTOR:
@@ -159,7 +159,7 @@ class MasterReader:
 
     def _unfinished(self, now: float) -> bool:
         assert self._poller is not None
-        if self._final or now < self._remap_at + REMAP:
+        if now < self._remap_at + REMAP:
             return False
         # without an end, files may come that no map knows of yet
         open_ended = any(master.images.frame_map.open_ended for master in self._masters)
