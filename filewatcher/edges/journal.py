@@ -192,15 +192,18 @@ class JournalReader:
 
 
 def _age(run: Run) -> str:
-    """Size and time of last change of the masters: differs once a complete one has been written again."""
+    """Size and time of last change of the masters' inodes: differs once a complete one has been written again.
+
+    A copy over it may keep the time of its content (rsync -t, cp -p), never that of its inode.
+    """
     ages = []
     for master in run.masters:
         try:
             status = Path(master.path).stat()
         except OSError:  # deleted since, or out of reach: as it was when it was read
-            ages.append((master.size, master.mtime_ns))
+            ages.append((master.size, master.ctime_ns))
         else:
-            ages.append((status.st_size, status.st_mtime_ns))
+            ages.append((status.st_size, status.st_ctime_ns))
     return json.dumps(ages)
 
 
