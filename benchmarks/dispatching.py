@@ -22,7 +22,7 @@ from filewatcher.core.run import Order
 from filewatcher.core.scanwatch import ScanWatch
 from filewatcher.core.selection import Selection
 from filewatcher.daemon import CollectionLoop
-from filewatcher.edges.dask_pool import DaskPool
+from filewatcher.edges.dask_pool import DaskPool, Share
 from filewatcher.edges.journal import Journal
 from filewatcher.edges.swmr import SwmrObserver
 from filewatcher.ports import Opened
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from filewatcher.core.batching import Limits
     from filewatcher.core.messages import Outcome
     from filewatcher.core.observations import Described, Observation
-    from filewatcher.core.run import Job, Run
+    from filewatcher.core.run import Run
     from filewatcher.ports import Progress
 
 WORKERS = 2
@@ -81,25 +81,16 @@ class TimedWatch(ScanWatch):
         return events
 
 
-class ArmedPool(DaskPool):
-    """Says when its workers are armed: the detector starts then, as at a beamline."""
-
-    def __init__(self, limits: Limits) -> None:
-        super().__init__(local_cluster(WORKERS), limits, analysis="empty_analysis:EmptyAnalysis")
-        self.armed = asyncio.Event()
-
-    async def arm(self, job: Job) -> None:
-        """Arm the workers."""
-        await super().arm(job)
-        self.armed.set()
-
-
 class TimedListener:
     """Notes when frames are recorded, and what that has cost so far."""
 
-    def __init__(self, times: Times, observer: SwmrObserver, not_ours: Callable[[], Sequence[int]]) -> None:
-        self._times, self._observer, self._not_ours = times, observer, not_ours
+    def __init__(
+        self, times: Times, observer: SwmrObserver, share: Share, not_ours: Callable[[], Sequence[int]]
+    ) -> None:
+        self._times, self._observer, self._share, self._not_ours = times, observer, share, not_ours
         self._count = 0
+        self.armed = asyncio.Event()
+        """Workers take frames: the detector starts then, as at a beamline."""
 
     def described(self, described: Sequence[Described], run: Run, recorded: int) -> None:
         """Nothing."""
@@ -118,8 +109,10 @@ class TimedListener:
     def trouble(self, sentence: str) -> None:
         """Nothing."""
 
-    def progress(self, progress: Progress) -> None:
-        """Nothing."""
+    def progress(self, progress: Progress) -> None:  # noqa: ARG002  the Protocol's
+        """Look whether workers are armed."""
+        if self._share.ready:
+            self.armed.set()
 
     def _sample(self) -> Sample:
         child, others = self._observer.pid, set(self._not_ours())
@@ -153,20 +146,21 @@ async def _run(recording: Recording, state: Path, writers: Writers, limits: Limi
     os.environ["PYTHONPATH"] = os.pathsep.join(
         [str(Path(__file__).with_name("nothing")), os.environ.get("PYTHONPATH", "")]
     )
-    pool = ArmedPool(limits)
+    pool = DaskPool(local_cluster(WORKERS), limits, analysis="empty_analysis:EmptyAnalysis")
+    share = pool.share()
     observer = SwmrObserver(recording.master, seen=watch.rows_seen)
-    listener = TimedListener(times, observer, lambda: writers.pids)
+    listener = TimedListener(times, observer, share, lambda: writers.pids)
 
     def open_run(run: Run, _: Sequence[Described]) -> Opened:
         return Opened(Journal.open(state / "state", run), (None,))
 
     scans = Collection([watch])
-    loop = CollectionLoop(order, scans, observer, pool, open_run, listener, time.monotonic, limits)
+    loop = CollectionLoop(order, scans, observer, share, open_run, listener, time.monotonic, limits)
     try:
         await pool.start()
         running = asyncio.create_task(loop.run())
         if not flat_out:
-            armed = asyncio.create_task(pool.armed.wait())
+            armed = asyncio.create_task(listener.armed.wait())
             await asyncio.wait({armed, running}, return_when=asyncio.FIRST_COMPLETED)
             await asyncio.to_thread(writers.start)
         await running

@@ -6,6 +6,9 @@
     ├── NotReady              (never leaves the loop) transient: look again
     ├── Broken                exit code 1   permanent: it will not get better by looking again
     ├── Refused               exit code 2   usage or configuration: nothing was started
+    │   ├── Forbidden                       a place that is not allowed
+    │   ├── Unknown                         no such collection, scan or frame
+    │   └── Full                            as many collections as are allowed: ask again later
     ├── Unreachable           exit code 4   a daemon, a cluster or its workers
     └── Interrupted           exit code 130 by a signal, or by a reader that went away; the same command resumes
 
@@ -31,6 +34,18 @@ class Refused(FilewatcherError):
     """A wrong command, parameter or configuration; nothing was started."""
 
     exit_code = 2
+
+
+class Forbidden(Refused):
+    """A path outside the places that are allowed."""
+
+
+class Unknown(Refused):
+    """There is no such collection, scan or frame."""
+
+
+class Full(Refused):
+    """As many collections as are allowed are running and waiting."""
 
 
 class Unreachable(FilewatcherError):

@@ -9,11 +9,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from filewatcher.core.answers import Answer
+    from filewatcher.core.asks import Ask
     from filewatcher.core.batching import Batch, BatchEnded, BatchLost
     from filewatcher.core.gridinfo import GridInfo
     from filewatcher.core.messages import ChunkLayout, Outcome, Recorded
     from filewatcher.core.observations import Described, Observation
-    from filewatcher.core.run import Job, Run
+    from filewatcher.core.run import Finished, Job, Run
 
 
 class Observer(Protocol):
@@ -55,6 +56,23 @@ class Pool(Protocol):
         """Leave nothing running."""
 
 
+class Share(Pool, Protocol):
+    """What one of several collections has of the workers; `close` gives its places to the others."""
+
+    priority: int
+    """The lowest is served first; may be set once it is known what the collection is."""
+
+
+class Workers(Protocol):
+    """Workers that many collections share."""
+
+    def share(self, priority: int = 0) -> Share:
+        """Make room for one more collection."""
+
+    async def close(self) -> None:
+        """Leave nothing running."""
+
+
 WORKER_NEWS = "filewatcher-workers"
 """Dask's topic on which is told which workers came, are leaving (they take nothing new) or went."""
 
@@ -89,6 +107,9 @@ class Cluster(Protocol):
 
     def want(self, workers: int) -> None:
         """Say how many workers would keep up."""
+
+    def judged(self, worker: str, *, fit: bool) -> None:
+        """Say whether a worker, by name, can be used; whoever gave one that cannot be gives another."""
 
     async def lost(self) -> str:
         """Wait until the scheduler is gone; says why. `start` gives another one."""
@@ -163,3 +184,33 @@ class Listener(Protocol):
 
     def progress(self, progress: Progress) -> None:
         """Called about every `TICK`."""
+
+
+class Follower(Protocol):
+    """Whoever wants to know of all collections of a daemon, by their ids; called from the loop, must not block it."""
+
+    def began(self, collection: str, ask: Ask, /) -> None:
+        """Somebody asked for it, or it goes on after a restart."""
+
+    def described(self, collection: str, described: Sequence[Described], run: Run, /) -> None:
+        """Its masters are there; the name of its journal is known from now on."""
+
+    def outcomes(self, collection: str, outcomes: Sequence[Outcome], /) -> None:
+        """Frames have ended, and it is on record."""
+
+    def centred(self, collection: str, answer: Answer, /) -> None:
+        """Where the crystal is."""
+
+    def ended(self, collection: str, state: str, finished: Finished | None, /) -> None:
+        """It is over: ``done``, or ``failed`` or ``cancelled`` with None."""
+
+
+class Resolver(Protocol):
+    """Whoever knows what belongs to a data collection id."""
+
+    async def resolve(self, ask: Ask) -> Ask:
+        """Return the ask with what it leaves out: masters, frames, grids, visit, beamline, snapshot.
+
+        Waits for an id that is not there yet. An ask that has its masters comes back without a wait, as it is where
+        nobody answers. Raises `Refused` for an id that can be no collection.
+        """

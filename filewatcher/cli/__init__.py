@@ -10,7 +10,7 @@ import sys
 
 import typer
 
-from filewatcher.cli import centre, demo, export, inspect, profile, simulate, spots, watch
+from filewatcher.cli import centre, demo, doctor, export, inspect, profile, remote, serve, simulate, spots, watch
 from filewatcher.errors import FilewatcherError
 
 app = typer.Typer(
@@ -26,8 +26,13 @@ app.command("inspect")(inspect.inspect)
 app.command("spots")(spots.spots)
 app.command("centre")(centre.centre)
 app.command("export")(export.export)
+app.command("serve")(serve.serve)
+app.command("status")(remote.status)
+app.command("cancel")(remote.cancel)
+app.add_typer(serve.app, name="config")
 app.command("simulate")(simulate.simulate)
 app.command("demo")(demo.demo)
+app.command("doctor")(doctor.doctor)
 app.add_typer(profile.app, name="profile")
 
 

@@ -6,23 +6,23 @@ import time
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
+from filewatcher.cli.building import build
 from filewatcher.cli.capacity import CapacityKeeper
+from filewatcher.cli.depositing import Depositor, open_office
 from filewatcher.cli.desk import Desk
 from filewatcher.cli.effort import effort_sentence, effort_times
 from filewatcher.cli.gridding import checked_words
 from filewatcher.cli.listeners import JsonLines, Listeners, Stopwatch, Words
 from filewatcher.cli.notifying import Notifier
+from filewatcher.cli.placing import ids_of
 from filewatcher.cli.profiles import chosen
 from filewatcher.config import on_this_machine, read_settings
 from filewatcher.core.batching import Limits
-from filewatcher.core.collection import Collection
 from filewatcher.core.run import Order
-from filewatcher.core.scanwatch import ScanWatch, TimeOuts
 from filewatcher.core.selection import Selection
-from filewatcher.daemon import CollectionLoop
 from filewatcher.edges.cluster import open_cluster
 from filewatcher.edges.dask_pool import DaskPool
-from filewatcher.edges.swmr import Budget, SwmrObserver
+from filewatcher.edges.swmr import Budget
 from filewatcher.errors import Refused
 from spotfinding.engines import resolve
 from spotfinding.installed import installed_dials
@@ -35,6 +35,9 @@ if TYPE_CHECKING:
     from filewatcher.ports import Cluster, Listener
     from filewatcher.profiles import Profile
 
+INCOMPLETE = 3
+"""Exit code of a collection with failed or missing frames, or one on which DIALS disagrees."""
+
 
 async def collect(wishes: Wishes) -> int:
     """Watch or reprocess one collection; returns the exit code."""
@@ -44,51 +47,41 @@ async def collect(wishes: Wishes) -> int:
     words, stopwatch = Words(quiet=wishes.quiet), Stopwatch()
     cluster = cluster_of(profile, words.say)
     pool = DaskPool(cluster, limits, profile.limits.frame_timeout, say=words.say)
-    started = time.monotonic()
-    scans = Collection(
-        [
-            ScanWatch(
-                scan,
-                selection=order.selection,
-                timeouts=TimeOuts(wishes.timeout_first, wishes.timeout),
-                wait=wishes.wait,
-                frames=wishes.frames,
-                now=started,
-            )
-            for scan in range(len(wishes.masters))
-        ]
-    )
     budget = Budget(wishes.watch_share or read_settings().filewatcher_watch_share)
-    observer = SwmrObserver(
-        *wishes.masters,
-        wait=wishes.wait,
-        channel=wishes.channel,
-        frames=wishes.frames,
-        seen=scans.rows_seen,
-        budget=budget,
-    )
     notifier = Notifier(wishes, order.engine)
-    told: list[Listener] = [stopwatch, words, notifier, CapacityKeeper(cluster, pool, words.say, time.monotonic)]
+    capacity = CapacityKeeper(cluster, pool, words.say, time.monotonic)
+    told: list[Listener] = [stopwatch, words, notifier, capacity.collection()]
     if wishes.as_json:
         told.append(JsonLines(order.engine))
-    desk = Desk(wishes, words, notifier, engine_reason)
-    loop = CollectionLoop(order, scans, observer, pool, desk.open, Listeners(*told), time.monotonic, limits)
+    office = open_office(wishes.notify, words.say)
+    depositor = None if office is None else Depositor(office, ids_of(wishes.dcid or ""))
+    desk = Desk(wishes, words.say, engine_reason, depositor)
+    built = build(wishes, order, pool.share(), desk.open, Listeners(*told), limits, budget)
     if wishes.engine == "auto" and order.engine == "dials":
         words.say(f"warning: the slower engine dials will be used ({engine_reason})")
     absent = [master for master in wishes.masters if not master.exists()]
     words.start(f"waiting for {absent[0]}" if absent else f"reading {' and '.join(map(str, wishes.masters))}")
     async with AsyncExitStack() as house:
         house.push_async_callback(pool.close)
-        house.push_async_callback(observer.close)
-        house.push_async_callback(notifier.close, words)
+        house.push_async_callback(built.observer.close)
+        house.push_async_callback(notifier.close, words.say)
+        if office is not None and depositor is not None:
+            house.push_async_callback(office.close)
+            house.push(lambda kind, *_: office.hurry() if kind is not None else None)
+            house.enter_context(depositor)
         house.callback(words.stop)
-        finished = await loop.run()
+        finished = await built.loop.run()
         words.stop()
-        took = effort_times(observer.effort, budget) if wishes.wait else {}
-        code = desk.file(finished, stopwatch.times | took)
+        took = effort_times(built.observer.effort, budget) if wishes.wait else {}
+        filed = desk.file(finished, stopwatch.times | took)
+        notifier.summaries(filed.summaries)
+        if wishes.as_json:
+            JsonLines.write(*filed.summaries)
+        for sentence in filed.sentences:
+            words.say(sentence)
         if wishes.wait:
-            words.say(effort_sentence(observer.effort, budget))
-        return code
+            words.say(effort_sentence(built.observer.effort, budget))
+        return 0 if filed.complete else INCOMPLETE
 
 
 def order_of(wishes: Wishes) -> tuple[Order, str]:

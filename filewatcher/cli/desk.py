@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING
@@ -9,7 +10,6 @@ from typing import TYPE_CHECKING
 from filewatcher.cli import folders
 from filewatcher.cli.ending import ending
 from filewatcher.cli.gridding import choose_gridinfo
-from filewatcher.cli.listeners import JsonLines
 from filewatcher.config import read_settings
 from filewatcher.core.centring import Centring, Centring3D
 from filewatcher.core.lines import summary_line
@@ -23,31 +23,44 @@ from filewatcher.ports import Opened
 from spotfinding.engines import engine_version
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
 
-    from filewatcher.cli.listeners import Words
-    from filewatcher.cli.notifying import Notifier
+    from filewatcher.cli.depositing import Depositor
     from filewatcher.cli.wishes import Wishes
     from filewatcher.core.gridinfo import GridInfo
+    from filewatcher.core.lines import Json
     from filewatcher.core.observations import Described
     from filewatcher.core.run import Finished, FinishedScan, Run
-
-INCOMPLETE = 3
-"""Exit code of a collection with failed or missing frames, or one on which DIALS disagrees."""
 
 PACKAGES = ("filewatcher", "numpy", "h5py", "hdf5plugin", "dectris-compression", "distributed")
 """Those whose versions go into the results, beside the engine's."""
 
 
+@dataclass(frozen=True, slots=True)
+class Filed:
+    """What is to be said of a run that has ended."""
+
+    folder: Path
+    """Where its results are."""
+    summaries: tuple[dict[str, Json], ...]
+    """The last line of each scan."""
+    sentences: tuple[str, ...]
+    """The same for people."""
+    complete: bool
+    """Every frame was analysed, and DIALS does not disagree."""
+
+
 class Desk:
     """Opens the journal and the output folder of a run, and files the report at its end."""
 
-    def __init__(self, wishes: Wishes, words: Words, notifier: Notifier, engine_reason: str) -> None:
-        self._wishes, self._words, self._notifier = wishes, words, notifier
+    def __init__(
+        self, wishes: Wishes, say: Callable[[str], None], engine_reason: str, depositor: Depositor | None = None
+    ) -> None:
+        self._wishes, self._say, self._depositor = wishes, say, depositor
         self._engine_reason = engine_reason
         self._started = datetime.now(UTC)
         self._grids: tuple[GridInfo | None, ...] = ()
@@ -66,14 +79,14 @@ class Desk:
         self._grids = tuple(grid for grid, _ in chosen)
         self._warnings = tuple(warning for _, warnings in chosen for warning in warnings)
         for warning in self._warnings:
-            self._words.say(f"warning: {warning}")
+            self._say(f"warning: {warning}")
         state = read_settings().state_dir
         raw = [master.path for master in run.masters]
         raw += [file.path for scan in described for file in scan.frame_map.files]
         folders.refuse_raw(state, raw, "state directory", "set FILEWATCHER_STATE_DIR to another place")
         output = self._wishes.output
         folders.refuse_raw(
-            output or folders.default_folder(self._wishes.master),
+            output or folders.default_folder(self._wishes.master, self._wishes.results),
             raw,
             "output",
             "give a folder elsewhere with --output",
@@ -84,13 +97,16 @@ class Desk:
         except BaseException:
             journal.close()
             raise
-        return Opened(journal, self._grids)
+        opened = Opened(journal, self._grids)
+        if self._depositor is not None and self._folder is not None:
+            self._depositor.begin(opened, described, journal.folder, self._folder.absolute())
+        return opened
 
     def _claim(self, journal: Journal, run: Run) -> None:
         self._folder = folders.choose(
             journal.key,
             self._wishes.output,
-            folders.default_folder(self._wishes.master),
+            folders.default_folder(self._wishes.master, self._wishes.results),
             earlier=journal.output(),
             force=self._wishes.force,
         )
@@ -100,25 +116,23 @@ class Desk:
         journal.set_output(self._folder.absolute())
         self._journal_key = journal.key
 
-    def file(self, finished: Finished, times: dict[str, float]) -> int:
-        """Write results, picture and summary; returns the exit code."""
+    def file(self, finished: Finished, times: dict[str, float]) -> Filed:
+        """Write results, picture and summary."""
         assert self._folder is not None
         reports = [self._report(finished, scan, times) for scan in finished.scans]
         pairs = [a.centring for a in finished.answers if isinstance(a.centring, Centring3D)]
-        write_all(self._folder, *reports, pair=pairs[-1] if pairs else None)
-        summaries = [summary_line(report) for report in reports]
-        self._notifier.summaries(summaries)
-        if self._wishes.as_json:
-            JsonLines.write(*summaries)
-        for warning in finished.warnings:
-            self._words.say(f"warning: {warning}")
+        pair = pairs[-1] if pairs else None
+        write_all(self._folder, *reports, pair=pair)
+        if self._depositor is not None:
+            self._depositor.end(reports, pair, self._folder.absolute())
+        sentences = [f"warning: {warning}" for warning in finished.warnings]
         for report, scan in zip(reports, finished.scans, strict=True):
-            for sentence in ending(report, scan.ended.reason, alone=len(reports) == 1):
-                self._words.say(sentence)
-        self._words.say(f"results in {self._folder.absolute()}")
+            sentences += ending(report, scan.ended.reason, alone=len(reports) == 1)
+        sentences.append(f"results in {self._folder.absolute()}")
         whole = all(report.count(State.DONE) == report.expected for report in reports)
         agreed = not any(report.verification is not None and report.verification.disagreeing for report in reports)
-        return 0 if whole and agreed else INCOMPLETE
+        summaries = tuple(summary_line(report) for report in reports)
+        return Filed(self._folder.absolute(), summaries, tuple(sentences), whole and agreed)
 
     def _report(self, finished: Finished, scan: FinishedScan, times: dict[str, float]) -> ScanReport:
         results, chosen, number = scan.results, scan.selected, scan.described.scan

@@ -25,9 +25,9 @@ def refuse_raw(folder: Path, raw_files: Iterable[str], what: str, way_out: str) 
                 raise Refused(f"{what} {folder} is in or below {raw}, which holds raw data: {way_out}")
 
 
-def default_folder(master: Path) -> Path:
-    """Return where results go if nobody says: ``./<master stem>-filewatcher``."""
-    return Path.cwd() / f"{master.stem}-filewatcher"
+def default_folder(master: Path, results: Path | None = None) -> Path:
+    """Return where results go if nobody says: ``<master stem>-filewatcher`` in `results`, or in the current folder."""
+    return (results or Path.cwd()) / f"{master.stem}-filewatcher"
 
 
 def owner(folder: Path) -> str | None:

@@ -54,12 +54,33 @@ def words_of(wishes: Wishes, scan: int) -> Wishes:
 def choose_gridinfo(wishes: Wishes, described: Described) -> tuple[GridInfo | None, tuple[str, ...]]:
     """As `choose_grid`, with where the grid lies in the camera's picture, if a file says it."""
     if wishes.gridinfo is None:
-        grid, warnings = choose_grid(wishes, described)
-        return None if grid is None else GridInfo(grid), warnings
+        return _as_known(wishes, described)
     info = read_gridinfo(wishes)[described.scan]
     if not _rest_is_left_out(wishes, len(described.frame_map), len(info.grid)):
         info.grid.check(len(described.frame_map), described.master.path)
     return info, ()
+
+
+def _as_known(wishes: Wishes, described: Described) -> tuple[GridInfo | None, tuple[str, ...]]:
+    """Words win over the database, it wins over positions; where it contradicts the master, that is said."""
+    warnings: tuple[str, ...] = ()
+    if wishes.gridinfos and not _given(wishes):
+        info, master = wishes.gridinfos[described.scan], described.master.path
+        try:
+            if not _rest_is_left_out(wishes, len(described.frame_map), len(info.grid)):
+                info.grid.check(len(described.frame_map), master)
+        except Refused as problem:
+            warnings = (f"what ISPyB says of the grid is not used: {problem}",)
+        else:
+            return info, ()
+    grid, more = choose_grid(wishes, described)
+    return None if grid is None else GridInfo(grid), warnings + more
+
+
+def _given(wishes: Wishes) -> bool:
+    """Whether any word of the command line says what the grid is."""
+    words = (wishes.grid, wishes.orientation, wishes.snaked, wishes.start)
+    return any(word is not None for word in words)
 
 
 def read_gridinfo(wishes: Wishes) -> tuple[GridInfo, ...]:

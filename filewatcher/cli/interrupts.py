@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 LOOK = 0.1
 """Seconds between two looks."""
@@ -28,6 +28,13 @@ def kept_from_children() -> Iterator[None]:
 @contextmanager
 def cancelling(task: asyncio.Task[int]) -> Iterator[None]:
     """Cancel the task on SIGINT, although it is blocked, and on SIGTERM."""
+    with calling(task.cancel):
+        yield
+
+
+@contextmanager
+def calling(stop: Callable[[], object]) -> Iterator[None]:
+    """Call `stop` on SIGINT, although it is blocked, and on SIGTERM."""
     loop = asyncio.get_running_loop()
     done = threading.Event()
 
@@ -35,10 +42,10 @@ def cancelling(task: asyncio.Task[int]) -> Iterator[None]:
         while not done.wait(LOOK):
             # without waiting: a wait that SIGCONT interrupts (Ctrl-Z and fg, a suspended job) returns as if by SIGINT
             if signal.sigtimedwait({signal.SIGINT}, 0) is not None:
-                loop.call_soon_threadsafe(task.cancel)
+                loop.call_soon_threadsafe(stop)
 
     listener = threading.Thread(target=listen, name="interrupts")
-    loop.add_signal_handler(signal.SIGTERM, task.cancel)
+    loop.add_signal_handler(signal.SIGTERM, stop)
     listener.start()
     try:
         yield

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from filewatcher.core.gridinfo import GridInfo
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +51,14 @@ class Wishes:
     dcid: str | None = None
     """Data collection ids, one per scan, separated by commas."""
 
+    results: Path | None = None
+    """Folder in which each run gets one of its own, where `output` names none; None = the current one."""
+
     gridinfo: Path | None = None
     """JSON with a row of ISPyB's GridInfo per scan."""
+
+    gridinfos: tuple[GridInfo, ...] = ()
+    """What the database says of each scan; words win over it. Empty = it says nothing."""
 
     @property
     def masters(self) -> tuple[Path, ...]:

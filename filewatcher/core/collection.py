@@ -125,6 +125,11 @@ class Collection:
             return events
         return [event for scan in self.scans for event in scan.watch.observe(what, now)]
 
+    def stop(self, now: float) -> None:
+        """Hear that the detector has stopped: what does not come soon will not come."""
+        for scan in self.scans:
+            scan.watch.stop(now)
+
     def give_back(self, frame: FrameReady, now: float) -> tuple[int, int]:
         """Announce a frame again once its bytes are found again; returns its (file, row) to be looked at anew."""
         return self.scans[frame.scan].watch.give_back(frame.frame, now)

@@ -83,6 +83,28 @@ def report_lines(report: ScanReport) -> Iterator[dict[str, Json]]:
         }
 
 
+def logged_line(
+    scan: int, row: tuple[int, State, int, Sequence[float]], engine: str, error: str | None
+) -> dict[str, Json]:
+    """Return the line of a frame as `CellLog.rows` yields it: (frame, state, attempts, numbers); as `frame_line`."""
+    frame, state, attempts, values = row
+    numbers: dict[str, Json] = dict.fromkeys(METRICS)
+    if state == State.DONE:
+        both = zip(METRICS, values, strict=True)
+        numbers = {name: int(value) if name in COUNTS else to_json(value) for name, value in both}
+    return {
+        "type": "frame",
+        "scan": scan,
+        "frame": frame,
+        "file-number": frame + 1,
+        "state": state.word,
+        **numbers,
+        "engine": None if state == State.MISSING else engine,
+        "attempts": attempts,
+        "error": error,
+    }
+
+
 def summary_line(report: ScanReport) -> dict[str, Json]:
     """Return the line that ends a scan, also the content of ``summary.json``."""
     return {

@@ -120,6 +120,14 @@ class Writers:
     problems: tuple[tuple[int, str], ...] = ()
     """(index into `FrameMap.files`, why it cannot be read, in words), for each file that is there and cannot."""
 
+    @property
+    def all_closed(self) -> bool:
+        """Whether nothing is to be expected of the files that are there, nor of others."""
+        there = [state for state in self.states if state is not Writer.ABSENT]
+        closed = bool(there) and all(state is Writer.CLOSED for state in there)
+        # files that were never seen growing say nothing of the next one: DECTRIS renames each when it is complete
+        return closed and (self.was_writing or len(there) == len(self.states))
+
 
 @dataclass(frozen=True, slots=True)
 class MasterBlocked:

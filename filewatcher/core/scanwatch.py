@@ -83,12 +83,15 @@ class ScanWatch:
         # bitmaps of 0 and 1 over frames, and over the rows of files: a frame at a time, a bytearray costs no numpy
         self._selected = bytearray()
         self._announced = bytearray()
-        self._left = 0  # selected and not announced: kept, not counted, for it is asked for after every word
+        # kept, not counted, for they are asked for after every word
+        self._expected = self._seen = 0
+        self._left = 0  # selected and not announced
         self._rows: dict[int, bytearray] = {}
         self._given_back: dict[int, float] = {}
         self._writers = Writers((), was_writing=False, full_scan=False)
         self._closed = False
         self._armed_at = now
+        self._stopped_at: float | None = None
         self._progress_at: float | None = None
         self._scanned_at = now
         self._master_problem = ""
@@ -103,12 +106,12 @@ class ScanWatch:
     @property
     def expected(self) -> int:
         """How many frames those are."""
-        return self._selected.count(1)
+        return self._expected
 
     @property
     def seen(self) -> int:
         """Selected frames that have been on disk."""
-        return self._announced.count(1)
+        return self._seen
 
     @property
     def still_written(self) -> set[str]:
@@ -144,6 +147,10 @@ class ScanWatch:
         self._given_back[frame] = now
         return file, row
 
+    def stop(self, now: float) -> None:
+        """Hear that the detector has stopped: what does not come soon will not come."""
+        self._stopped_at = now if self._stopped_at is None else self._stopped_at
+
     def observe(self, what: Observation | None, now: float) -> list[Event]:
         """Take in what the disk says now (None: nothing new, but time has passed)."""
         events: list[Event] = []
@@ -157,7 +164,7 @@ class ScanWatch:
             if what.states != self._writers.states:
                 self._scanned_at = now
             self._writers = what
-            self._closed = _all_closed(what)
+            self._closed = what.all_closed
         elif isinstance(what, MasterBlocked):
             self._master_problem = what.problem
         elif isinstance(what, Superseded) and self.ended is None:
@@ -189,7 +196,9 @@ class ScanWatch:
         selected = np.zeros(total, bool)
         selected[self._selection.frames(total)] = True
         announced = self._announced[:total].ljust(total, b"\0")
-        self._left = int(np.count_nonzero(selected & ~np.frombuffer(announced, bool)))
+        known = np.frombuffer(announced, bool)
+        self._expected, self._seen = int(np.count_nonzero(selected)), int(np.count_nonzero(known))
+        self._left = int(np.count_nonzero(selected & ~known))
         self._selected, self._announced = bytearray(selected.tobytes()), bytearray(announced)
 
     def _new_frames(self, what: OnDisk, now: float) -> list[Event]:
@@ -216,6 +225,7 @@ class ScanWatch:
             return False  # the scan is over: it was called missing; it was announced; nobody asked for it
         if not self._announced[frame]:
             self._announced[frame] = 1
+            self._seen += 1
             self._left -= 1
         return True
 
@@ -234,14 +244,18 @@ class ScanWatch:
                 return "complete"
             if reason := self._all_that_will_come(now):
                 return reason
+        return self._overdue(now)
+
+    def _overdue(self, now: float) -> str | None:
+        if self._stopped_at is not None:
+            quiet = now - max(self._stopped_at, self._progress_at or self._stopped_at)
+            if quiet >= max(self._timeouts.grace, 20.0 * (self._exposure or 0.0)):
+                return "the detector was said to have stopped"
         if self._progress_at is None:
-            if now - self._armed_at >= self._timeouts.first:
-                return f"no frame came within {self._timeouts.first:g} s (--timeout-first)"
-            return None
+            late = now - self._armed_at >= self._timeouts.first
+            return f"no frame came within {self._timeouts.first:g} s (--timeout-first)" if late else None
         limit = self._timeouts.without_progress(self._exposure)
-        if now - self._progress_at >= limit:
-            return f"no new frame came for {limit:g} s (--timeout)"
-        return None
+        return f"no new frame came for {limit:g} s (--timeout)" if now - self._progress_at >= limit else None
 
     def _all_that_will_come(self, now: float) -> str | None:
         if not self._writers.full_scan:
@@ -283,11 +297,3 @@ class ScanWatch:
         if state is Writer.OPENING:
             return f"{name} cannot be read"
         return f"not written in {name}"
-
-
-def _all_closed(writers: Writers) -> bool:
-    """Whether nothing is to be expected of the files that are there, nor of others."""
-    there = [state for state in writers.states if state is not Writer.ABSENT]
-    closed = bool(there) and all(state is Writer.CLOSED for state in there)
-    # files that were never seen growing say nothing of the next one: DECTRIS renames each when it is complete
-    return closed and (writers.was_writing or len(there) == len(writers.states))

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 FILE = "journal.sqlite3"
+RUNS = "runs"
+"""Folder of the state directory with a folder per run, named by its key."""
 
 RETIRED = "superseded"
 """In place of the age of its masters: no master is ever of this age, so the next run gets a journal of its own."""
@@ -36,16 +38,18 @@ RETIRED = "superseded"
 Row: TypeAlias = tuple[int, int, str, str, str]
 
 INSERT = """
-insert into outcome values (?, ?, ?, ?, ?)
-on conflict do update set state = excluded.state, body = excluded.body, place = excluded.place
+insert into ended (scan, frame, state, body, place) values (?, ?, ?, ?, ?)
+on conflict (scan, frame) do update
+set sequence = (select max(sequence) + 1 from ended),
+    state = excluded.state, body = excluded.body, place = excluded.place
 where place != excluded.place
 """
-"""Other bytes in the place of those on record replace what is known of the frame."""
+"""Other bytes in the place of those on record replace what is known of the frame: news, for whoever reads on."""
 
 SCHEMA = """
-create table if not exists outcome (
-    scan integer, frame integer, state text not null, body text not null, place text not null,
-    primary key (scan, frame)) without rowid;
+create table if not exists ended (
+    sequence integer primary key autoincrement, scan integer not null, frame integer not null, state text not null,
+    body text not null, place text not null, unique (scan, frame));
 create table if not exists about (key text primary key, value text not null) without rowid;
 """
 
@@ -75,7 +79,7 @@ class Journal:
         generation = 1
         while True:
             name = run.key if generation == 1 else f"{run.key}-{generation}"
-            folder = state_dir / "runs" / name
+            folder = state_dir / RUNS / name
             try:
                 journal = cls(folder)
             except Broken:
@@ -101,11 +105,9 @@ class Journal:
 
     def recorded(self) -> list[Recorded]:
         """Return all that is on record, by scan and frame."""
-        query = "select scan, frame, state, body, place from outcome order by scan, frame"
+        query = "select scan, frame, state, body, place from ended order by scan, frame"
         rows = self._run(lambda db: db.execute(query).fetchall())
-        return [
-            Recorded(_outcome(scan, frame, state, json.loads(body)), place) for scan, frame, state, body, place in rows
-        ]
+        return [_recorded(*row) for row in rows]
 
     async def add(self, ended: Sequence[Recorded]) -> None:
         """Record frames that have ended, all or none; the same bytes keep their first outcome."""
@@ -151,6 +153,42 @@ class Journal:
         self._thread.submit(self._db.close).result()
         self._thread.shutdown()
         os.close(self._lock)
+
+
+class JournalReader:
+    """Reads the journal of a run on, from any thread or process, while it is written; for one thread at a time.
+
+    Raises `Broken` for what is no journal.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        try:
+            self._db = sqlite3.connect(
+                f"{(folder / FILE).absolute().as_uri()}?mode=ro", uri=True, check_same_thread=False
+            )
+        except sqlite3.Error as error:
+            raise Broken(f"the journal in {folder} cannot be read ({error})") from error
+
+    @property
+    def identity(self) -> int:
+        """Differs for a journal begun anew in the place of a damaged one: its sequences begin anew as well."""
+        return (self._folder / FILE).stat().st_ino
+
+    def after(self, sequence: int, limit: int) -> list[tuple[int, Recorded]]:
+        """Return what was recorded after that, oldest first, ``limit`` at most, each with its sequence.
+
+        Sequences grow for ever: 0 is before all, and a frame that is recorded anew comes once more.
+        """
+        query = (
+            "select sequence, scan, frame, state, body, place from ended where sequence > ? order by sequence limit ?"
+        )
+        rows = _translated(lambda db: db.execute(query, (sequence, limit)).fetchall(), self._db, self._folder)
+        return [(number, _recorded(*row)) for number, *row in rows]
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._db.close()
 
 
 def _age(run: Run) -> str:
@@ -218,7 +256,8 @@ def _translated(work: Callable[[sqlite3.Connection], T], db: sqlite3.Connection,
     try:
         return work(db)
     except sqlite3.Error as error:
-        raise Broken(f"the journal in {folder} failed ({error}); what was recorded before is kept") from error
+        kept = "what was recorded before is kept: make room if its disk is full, then start the same command again"
+        raise Broken(f"the journal in {folder} failed ({error}); {kept}") from error
 
 
 def _insert(db: sqlite3.Connection, rows: list[Row]) -> None:
@@ -232,7 +271,7 @@ def _insert(db: sqlite3.Connection, rows: list[Row]) -> None:
 
 def _forget(db: sqlite3.Connection) -> None:
     with db:
-        db.execute("delete from outcome")
+        db.execute("delete from ended")
         db.execute("delete from about where key = 'complete'")
 
 
@@ -243,6 +282,10 @@ def _row(outcome: FrameResult | FrameFailed, place: str) -> Row:
         body: list[object] = [outcome.engine, outcome.attempts, *numbers_of(outcome.statistics), *verdict]
         return outcome.scan, outcome.frame, "done", json.dumps(body), place
     return outcome.scan, outcome.frame, "failed", json.dumps([outcome.reason, outcome.attempts, *verdict]), place
+
+
+def _recorded(scan: int, frame: int, state: str, body: str, place: str) -> Recorded:
+    return Recorded(_outcome(scan, frame, state, json.loads(body)), place)
 
 
 def _outcome(scan: int, frame: int, state: str, body: list[Any]) -> FrameResult | FrameFailed:

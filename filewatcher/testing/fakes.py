@@ -45,6 +45,12 @@ class ScriptedObserver:
         """Nothing is running."""
 
 
+def filter_problem(layout: ChunkLayout) -> str | None:
+    """Why images cannot be read: every filter below 40000 is one that fakes can undo."""
+    bad = [f.id for f in layout.filters if f.id >= 40000]
+    return f"images stored with HDF5 filter {bad[0]} cannot be read" if bad else None
+
+
 class InlinePool:
     """Workers that answer at once, in the caller's thread; `analyse` None = the worker dies over that frame."""
 
@@ -63,9 +69,8 @@ class InlinePool:
         return self._places - self._ended.qsize()
 
     def unsupported(self, layout: ChunkLayout) -> str | None:
-        """Every filter below 40000 is one that it can undo."""
-        bad = [f.id for f in layout.filters if f.id >= 40000]
-        return f"images stored with HDF5 filter {bad[0]} cannot be read" if bad else None
+        """As all fakes."""
+        return filter_problem(layout)
 
     async def start(self) -> None:
         """Nothing to start."""

@@ -15,7 +15,7 @@ from filewatcher.core.messages import Disagreement, FrameFailed, FrameResult, Re
 from filewatcher.core.observations import MasterFile
 from filewatcher.core.run import Run
 from filewatcher.core.selection import Selection
-from filewatcher.edges.journal import Journal
+from filewatcher.edges.journal import Journal, JournalReader
 from filewatcher.errors import Broken, Refused
 from filewatcher.testing.fakes import MemoryJournal
 
@@ -138,6 +138,41 @@ def test_force_starts_over(tmp_path: Path) -> None:
     forced = Journal.open(tmp_path, RUN, force=True)
     assert forced.recorded() == []
     forced.close()
+
+
+def test_a_reader_reads_on_while_it_is_written(tmp_path: Path) -> None:
+    journal = Journal.open(tmp_path, RUN)
+    reader = JournalReader(journal.folder)
+    assert reader.after(0, 10) == []
+    asyncio.run(journal.add([result(5), result(1), result(3)]))
+    first = reader.after(0, 2)
+    assert [recorded for _, recorded in first] == [result(5), result(1)]
+    assert [recorded for _, recorded in reader.after(first[-1][0], 10)] == [result(3)]
+    reader.close()
+    journal.close()
+
+
+def test_what_is_recorded_anew_is_read_once_more(tmp_path: Path) -> None:
+    journal = Journal.open(tmp_path, RUN)
+    reader = JournalReader(journal.folder)
+    asyncio.run(journal.add([result(1), result(2)]))
+    (_, _), (seen, _) = reader.after(0, 10)
+    other = result(1, 8, "/data/m_1.h5:100+91")
+    asyncio.run(journal.add([result(2), other]))
+    ((anew, read),) = reader.after(seen, 10)
+    assert (read, anew > seen) == (other, True)
+    journal.close()
+    forced = Journal.open(tmp_path, RUN, force=True)
+    asyncio.run(forced.add([result(1)]))
+    ((later, read),) = reader.after(anew, 10)
+    assert (read, later > anew) == (result(1), True)
+    reader.close()
+    forced.close()
+
+
+def test_what_is_no_journal_is_named(tmp_path: Path) -> None:
+    with pytest.raises(Broken, match=r"the journal in .* cannot be read"):
+        JournalReader(tmp_path)
 
 
 def test_two_processes_on_one_run_are_refused(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,6 +22,7 @@ from spotfinding.engines import resolve
 from spotfinding.parameters import Parameters
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
     from filewatcher.ports import Pool
@@ -33,23 +35,28 @@ HANGS, TORN, FLOODED = 90, 91, 92
 LOOK = 0.05
 
 
-def make_pool(kind: str) -> Pool:
-    if kind == "local":
-        return DaskPool(local_cluster(1), Limits(), frame_timeout=2.0)
-    if kind == "slurm":
-        one = slurm_profile(workers={"per_job": 1})
-        return DaskPool(Office(one, lambda _: None), Limits(), frame_timeout=2.0)
+@asynccontextmanager
+async def pool_of(kind: str) -> AsyncIterator[Pool]:
+    """One worker."""
+    if kind == "fake":
+        yield InlinePool(analyse)
+        return
+    one = local_cluster(1) if kind == "local" else Office(slurm_profile(workers={"per_job": 1}), lambda _: None)
+    workers = DaskPool(one, Limits(), frame_timeout=2.0)
+    try:
+        yield workers.share()
+    finally:
+        await workers.close()
 
-    def analyse(frame: FrameReady, attempts: int) -> FrameResult | FrameFailed | Unreadable | None:
-        if frame.frame == HANGS:
-            return None
-        if frame.frame == TORN:
-            return Unreadable(frame, "the bytes are torn")
-        if frame.frame == FLOODED:
-            return FrameFailed(0, frame.frame, "too many strong pixels", attempts)
-        return FrameResult(0, frame.frame, Statistics(0, 0, 0, 0.0, -1.0, -1.0, -1.0, -1.0, -1.0, 0), "dials", attempts)
 
-    return InlinePool(analyse)
+def analyse(frame: FrameReady, attempts: int) -> FrameResult | FrameFailed | Unreadable | None:
+    if frame.frame == HANGS:
+        return None
+    if frame.frame == TORN:
+        return Unreadable(frame, "the bytes are torn")
+    if frame.frame == FLOODED:
+        return FrameFailed(0, frame.frame, "too many strong pixels", attempts)
+    return FrameResult(0, frame.frame, Statistics(0, 0, 0, 0.0, -1.0, -1.0, -1.0, -1.0, -1.0, 0), "dials", attempts)
 
 
 @pytest.fixture
@@ -83,8 +90,7 @@ async def next_of(pool: Pool) -> BatchEnded | BatchLost:
 @pytest.mark.parametrize("kind", ["fake", "local", "slurm"])
 def test_a_batch_comes_back_whole_and_a_dead_worker_is_replaced(kind: str, frames: dict[int, FrameReady]) -> None:
     async def story() -> None:
-        pool = make_pool(kind)
-        try:
+        async with pool_of(kind) as pool:
             await pool.start()
             await pool.start()
             parameters = Parameters(max_strong_pixel_fraction=0.001).as_json()
@@ -121,25 +127,25 @@ def test_a_batch_comes_back_whole_and_a_dead_worker_is_replaced(kind: str, frame
             after = await next_of(pool)
             assert isinstance(after, BatchEnded)
             assert isinstance(after.outcomes[0], FrameResult)
-        finally:
-            await pool.close()
 
     asyncio.run(story())
 
 
 @pytest.mark.parametrize("kind", ["fake", "local"])
 def test_a_filter_that_no_worker_can_undo_is_named(kind: str) -> None:
-    pool = make_pool(kind)
-    assert pool.unsupported(LAYOUT) is None
-    reason = pool.unsupported(ChunkLayout(SHAPE, "<u2", (Filter(40001),)))
-    assert reason is not None
-    assert "40001" in reason
+    async def story() -> None:
+        async with pool_of(kind) as pool:
+            assert pool.unsupported(LAYOUT) is None
+            reason = pool.unsupported(ChunkLayout(SHAPE, "<u2", (Filter(40001),)))
+            assert reason is not None
+            assert "40001" in reason
+
+    asyncio.run(story())
 
 
 def test_what_was_only_waiting_at_a_worker_that_died_is_not_blamed(frames: dict[int, FrameReady]) -> None:
     async def story() -> None:
-        pool = make_pool("local")
-        try:
+        async with pool_of("local") as pool:
             await pool.start()
             await pool.arm(Job("a-run", DETECTOR, Parameters().as_json(), "dials"))
             for frame in (frames[HANGS], frames[0], frames[1]):
@@ -149,16 +155,13 @@ def test_what_was_only_waiting_at_a_worker_that_died_is_not_blamed(frames: dict[
                 back += await pool.ended()
             blamed = [b.batch.frames[0].frame for b in back if isinstance(b, BatchLost) and not b.blameless]
             assert blamed == [HANGS]
-        finally:
-            await pool.close()
 
     asyncio.run(story())
 
 
 def test_dials_is_asked_for_every_nth_frame_failed_ones_too(frames: dict[int, FrameReady]) -> None:
     async def story() -> None:
-        pool = make_pool("local")
-        try:
+        async with pool_of("local") as pool:
             await pool.start()
             resolved = resolve("native", Parameters(max_strong_pixel_fraction=0.001)).parameters.as_json()
             await pool.arm(Job("a-run", DETECTOR, resolved, "native", verify=2))
@@ -173,7 +176,5 @@ def test_dials_is_asked_for_every_nth_frame_failed_ones_too(frames: dict[int, Fr
             assert isinstance(torn, Unreadable)
             assert isinstance(flooded, FrameFailed)
             assert flooded.verified == ()
-        finally:
-            await pool.close()
 
     asyncio.run(story())

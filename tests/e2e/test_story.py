@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import asynccontextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,7 @@ from spotfinding.engines import resolve
 from spotfinding.parameters import Parameters
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
     from filewatcher.core.detector import Detector
@@ -44,7 +46,8 @@ def test_a_frame_reaches_its_cell(tmp_path: Path, workers: str) -> None:
     asyncio.run(story(tmp_path / "grid.nxs", workers))
 
 
-def pool_of(workers: str, detector: Detector) -> Pool:
+@asynccontextmanager
+async def pool_of(workers: str, detector: Detector) -> AsyncIterator[Pool]:
     """The same analysis in this process, in one on this machine, and in a job of Slurm."""
     if workers == "inline":
         analysis = Analysis(
@@ -58,9 +61,14 @@ def pool_of(workers: str, detector: Detector) -> Pool:
             numbers: tuple[Any, ...] = analysis(chunk, layout).numbers()
             return FrameResult(frame.scan, frame.frame, Statistics(*numbers), "dials", attempts)
 
-        return InlinePool(analyse)
+        yield InlinePool(analyse)
+        return
     cluster = local_cluster(1) if workers == "local" else Office(slurm_profile(), print)
-    return DaskPool(cluster, Limits())
+    pool = DaskPool(cluster, Limits())
+    try:
+        yield pool.share()
+    finally:
+        await pool.close()
 
 
 async def story(master: Path, workers: str) -> None:
@@ -85,16 +93,13 @@ async def story(master: Path, workers: str) -> None:
     batcher = Batcher()
     chosen = next(event for event in ready if event.frame == 14)
     batcher.add([chosen], time.monotonic())
-    pool = pool_of(workers, detector.detector)
-    try:
+    async with pool_of(workers, detector.detector) as pool:
         await pool.start()
         parameters = resolve("dials", Parameters()).parameters.as_json()
         await pool.arm(Job("story", detector.detector, parameters, "dials"))
         for batch in batcher.next(pool.places, time.monotonic()):
             pool.submit("story", batch)
         (ended,) = await pool.ended()
-    finally:
-        await pool.close()
     assert isinstance(ended, BatchEnded)
     (outcome,) = ended.outcomes
     assert isinstance(outcome, FrameResult)

@@ -12,45 +12,131 @@ from filewatcher.core.placing import Placing
 EACH = 3
 NAMES = st.sampled_from(["a", "b", "c", "d"])
 NONE = Batch((), ())
+SOON, LATE = 0, 2
+
+
+def placing_of(*workers: str) -> tuple[Placing, int]:
+    """Workers that are armed for one share."""
+    placing = Placing(EACH)
+    share = placing.open(LATE)
+    for worker in workers:
+        placing.armed(worker, share)
+    return placing, share
 
 
 def test_the_worker_with_the_least_in_hand_is_next() -> None:
-    placing = Placing(EACH)
-    placing.came("a")
-    placing.came("b")
-    assert placing.places == 6
-    first, second, third = (placing.hand_out(NONE) for _ in range(3))
+    placing, share = placing_of("a", "b")
+    assert placing.places(share) == 6
+    first, second, third = (placing.hand_out(share, NONE) for _ in range(3))
     assert {first[0], second[0]} == {"a", "b"}
     idle = second if third[0] == first[0] else first
     assert placing.came_back(idle[1])
-    assert placing.hand_out(NONE)[0] == idle[0]
+    assert placing.hand_out(share, NONE)[0] == idle[0]
 
 
 def test_one_that_leaves_gets_nothing_new_and_ends_what_it_has() -> None:
-    placing = Placing(EACH)
-    placing.came("a")
-    _, ticket = placing.hand_out(NONE)
+    placing, share = placing_of("a")
+    _, ticket = placing.hand_out(share, NONE)
     placing.leaves("a")
-    assert (placing.places, placing.ready, placing.is_leaving("a")) == (0, 0, True)
+    assert (placing.places(share), placing.ready(), placing.is_leaving("a")) == (0, 0, True)
     assert placing.came_back(ticket)
     assert placing.went("a") == []
 
 
+def test_what_is_less_urgent_takes_no_place_of_what_is_more_so() -> None:
+    placing, late = placing_of("a")
+    soon = placing.open(SOON)
+    placing.armed("a", soon)
+    for _ in range(EACH):
+        placing.hand_out(late, NONE)
+    assert (placing.places(late), placing.places(soon)) == (0, EACH)
+
+
+def test_one_that_comes_later_gets_its_part_and_the_first_gives_way() -> None:
+    placing, first = placing_of("a", "b")
+    mine = [placing.hand_out(first, NONE)[1] for _ in range(2 * EACH)]
+    second = placing.open(LATE)
+    for worker in ("a", "b"):
+        placing.armed(worker, second)
+    assert (placing.places(first), placing.places(second)) == (0, EACH)
+    for _ in range(EACH):
+        placing.hand_out(second, NONE)
+    for ticket in mine[:EACH]:
+        assert placing.places(first) == 0
+        placing.came_back(ticket)
+    assert placing.places(first) == 0
+    placing.came_back(mine[EACH])
+    assert placing.places(first) == 1
+
+
+def test_a_worker_dies_over_the_batch_that_it_runs_which_is_the_most_urgent_one() -> None:
+    placing, late = placing_of("a")
+    soon = placing.open(SOON)
+    placing.armed("a", soon)
+    running, _ = (placing.hand_out(late, NONE)[1] for _ in range(2))
+    urgent = placing.hand_out(soon, NONE)[1]
+    assert placing.came_back(running)
+    assert [(lost.ticket, lost.share) for lost in placing.went("a") if lost.ran] == [(urgent, soon)]
+
+
+def test_a_share_that_is_closed_leaves_what_runs_to_end_and_that_blames_nobody() -> None:
+    placing, goes = placing_of("a")
+    stays = placing.open(LATE)
+    placing.armed("a", stays)
+    runs, waits = (placing.hand_out(goes, NONE)[1] for _ in range(2))
+    mine = placing.hand_out(stays, NONE)[1]
+    assert placing.close(goes) == [waits]
+    assert not placing.came_back(waits)
+    assert [(lost.ticket, lost.ran) for lost in placing.went("a")] == [(runs, True), (mine, False)]
+    placing.armed("b", goes)
+    assert placing.ready() == 0
+
+
 class Life(RuleBasedStateMachine):
-    """Workers come and go while batches are handed out."""
+    """Workers and shares come and go while batches are handed out."""
 
     def __init__(self) -> None:
         super().__init__()
         self.placing = Placing(EACH)
-        self.out: dict[int, str] = {}
-        self.here: set[str] = set()
+        self.out: dict[int, tuple[str, int]] = {}
+        self.priorities: dict[int, int] = {}
+        self.here: dict[str, set[int]] = {}
         self.leaving: set[str] = set()
         self.given_up: list[int] = []
+        self.left_to_end: dict[int, str] = {}
 
-    @rule(name=NAMES)
-    def come(self, name: str) -> None:
-        self.placing.came(name)
-        self.here.add(name)
+    def takers(self, share: int) -> set[str]:
+        return {name for name, shares in self.here.items() if share in shares} - self.leaving
+
+    @rule(priority=st.sampled_from([SOON, LATE]))
+    def open(self, priority: int) -> None:
+        self.priorities[self.placing.open(priority)] = priority
+
+    @precondition(lambda self: self.priorities)
+    @rule(data=st.data())
+    def close(self, data: st.DataObject) -> None:
+        share = data.draw(st.sampled_from(sorted(self.priorities)))
+        mine = {ticket for ticket, (_, owner) in self.out.items() if owner == share}
+        waiting = set(self.placing.close(share))
+        assert waiting <= mine
+        holders = [self.out[ticket][0] for ticket in mine - waiting]
+        assert len(holders) == len(set(holders)), "a worker runs one batch at a time"
+        for ticket in mine:
+            name, _ = self.out.pop(ticket)
+            if ticket in waiting:
+                self.given_up.append(ticket)
+            else:
+                self.left_to_end[ticket] = name
+        del self.priorities[share]
+        for shares in self.here.values():
+            shares.discard(share)
+
+    @precondition(lambda self: self.priorities)
+    @rule(name=NAMES, data=st.data())
+    def arm(self, name: str, data: st.DataObject) -> None:
+        share = data.draw(st.sampled_from(sorted(self.priorities)))
+        self.placing.armed(name, share)
+        self.here.setdefault(name, set()).add(share)
 
     @rule(name=NAMES)
     def leave(self, name: str) -> None:
@@ -60,21 +146,27 @@ class Life(RuleBasedStateMachine):
 
     @rule(name=NAMES)
     def go(self, name: str) -> None:
-        lost = [ticket for ticket, _ in self.placing.went(name)]
-        assert lost == sorted(ticket for ticket, holder in self.out.items() if holder == name)
-        for ticket in lost:
-            del self.out[ticket]
-        self.given_up += lost
-        self.here.discard(name)
+        lost = self.placing.went(name)
+        out = {t: share for t, (holder, share) in self.out.items() if holder == name}
+        left = {t for t, holder in self.left_to_end.items() if holder == name}
+        assert [one.ticket for one in lost] == sorted(out | dict.fromkeys(left))
+        assert sum(one.ran for one in lost) == bool(lost)
+        for ticket, share, _, _ in lost:
+            assert self.left_to_end.pop(ticket, None) is not None or out[ticket] == share
+            self.out.pop(ticket, None)
+            self.given_up.append(ticket)
+        self.here.pop(name, None)
         self.leaving.discard(name)
 
-    @precondition(lambda self: self.placing.places > 0)
-    @rule()
-    def hand_out(self) -> None:
-        name, ticket = self.placing.hand_out(NONE)
-        assert name in self.here - self.leaving
+    @precondition(lambda self: any(self.placing.places(share) for share in self.priorities))
+    @rule(data=st.data())
+    def hand_out(self, data: st.DataObject) -> None:
+        free = [share for share in sorted(self.priorities) if self.placing.places(share)]
+        share = data.draw(st.sampled_from(free))
+        name, ticket = self.placing.hand_out(share, NONE)
+        assert name in self.takers(share)
         assert ticket not in self.out
-        self.out[ticket] = name
+        self.out[ticket] = name, share
 
     @precondition(lambda self: self.out)
     @rule(data=st.data())
@@ -89,13 +181,28 @@ class Life(RuleBasedStateMachine):
     def come_back_late(self) -> None:
         assert not self.placing.came_back(self.given_up[-1])
 
+    @precondition(lambda self: self.left_to_end)
+    @rule()
+    def end(self) -> None:
+        ticket, _ = self.left_to_end.popitem()
+        assert not self.placing.came_back(ticket)
+        self.given_up.append(ticket)
+
     @invariant()
     def the_counts_agree(self) -> None:
-        takers = self.here - self.leaving
-        held = sum(holder in takers for holder in self.out.values())
-        assert self.placing.places == len(takers) * EACH - held
-        assert self.placing.ready == len(takers)
+        armed = {name for name, shares in self.here.items() if shares} - self.leaving
+        assert self.placing.ready() == len(armed)
+        for share, priority in self.priorities.items():
+            takers, places = self.takers(share), self.placing.places(share)
+            assert self.placing.ready(share) == len(takers)
+            mine = sum(owner == share for _, owner in self.out.values())
+            alike = sum(other == priority for other in self.priorities.values())
+            assert places + mine >= EACH * len(takers) / alike, "never less than its part"
+            assert places <= EACH * len(takers)
+            more_urgent_or_alike = [t for t, (_, owner) in self.out.items() if self.priorities[owner] <= priority]
+            if not more_urgent_or_alike and not self.left_to_end:
+                assert places == EACH * len(takers), "nobody else is in the way"
 
 
 TestLife = Life.TestCase
-TestLife.settings = settings(max_examples=50, stateful_step_count=30)
+TestLife.settings = settings(max_examples=50, stateful_step_count=40)

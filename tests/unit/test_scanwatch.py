@@ -275,3 +275,26 @@ def test_what_blocks_a_file_is_the_reason_of_its_frames() -> None:
     reasons = [e.reason for e in watch.observe(None, 11.0) if isinstance(e, FrameMissing)]
     late = "no frame came within 10 s (--timeout-first)"
     assert reasons == [f"m_000001.h5 is cut off: {late}"] * 10 + [f"m_000002.h5 does not exist: {late}"] * 10
+
+
+def test_a_detector_that_has_stopped_is_not_waited_for_much_longer() -> None:
+    watch = ScanWatch(timeouts=TimeOuts(first=3600, grace=5))
+    watch.observe(described(3), 0.0)
+    watch.observe(on_disk(0, [0]), 1.0)
+    watch.stop(2.0)
+    assert ended(watch.observe(None, 6.9)) is None
+    assert ready(watch.observe(on_disk(0, [2]), 6.9)) == [2]
+    assert ended(watch.observe(None, 11.8)) is None, "as long as frames come, it has not"
+    events = watch.observe(None, 11.9)
+    assert missing(events) == [1]
+    end = ended(events)
+    assert end is not None
+    assert end.reason == "the detector was said to have stopped"
+
+
+def test_a_detector_that_stopped_before_anything_came_ends_the_wait_for_the_first_frame() -> None:
+    watch = ScanWatch(timeouts=TimeOuts(first=3600, grace=5))
+    watch.stop(10.0)
+    watch.stop(14.0)
+    assert ended(watch.observe(None, 14.9)) is None
+    assert ended(watch.observe(None, 15.0)) is not None

@@ -1,4 +1,4 @@
-"""Arming: every worker is told of every collection and proves that it can analyse it, before it gets a frame."""
+"""Arming: every worker is told of a collection and proves that it can analyse it, before it gets a frame of it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 from contextlib import suppress
 from dataclasses import asdict
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Protocol
 
 from distributed.client import FutureCancelledError
 from distributed.scheduler import KilledWorker
@@ -18,9 +18,10 @@ from spotfinding.errors import AnalysisError
 from spotfinding.parameters import ParameterError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Callable
 
     from filewatcher.core.run import Job
+    from filewatcher.edges.dask_pool.tasks import Tasks
 
 ARM_LIMIT = 120.0
 """Seconds for a worker to build an engine; one that hangs on a dead mount takes longer."""
@@ -28,24 +29,37 @@ HOPE = 20.0
 """Seconds to wait for another worker when all that came were refused."""
 DEATHS = 3
 """Workers that may die while they are armed, before there is one that did not."""
+AT_ONCE = -1
+"""Before any batch that waits: `ARM_LIMIT` is for the building alone."""
 
 
-class Armoury:
-    """Arms workers for `analysis`, by `run`: (worker's address, function, arguments) -> its result."""
+class Unfit(Unreachable):
+    """A worker that would be refused again, for whatever it lacks."""
 
-    def __init__(self, run: Callable[..., Awaitable[Any]], analysis: str, say: Callable[[str], None]) -> None:
-        self._run, self._analysis, self._say = run, analysis, say
-        self._jobs: dict[str, tuple[Job, Mapping[str, str]]] = {}
+
+class Judged(Protocol):
+    """Is told whether a worker, by its address, can be used."""
+
+    def __call__(self, address: str, *, fit: bool) -> None:
+        """Take note of it."""
+
+
+class Arming:
+    """Arms workers for one collection, which they know as `name`; `analysis` is what they do with a frame."""
+
+    def __init__(self, job: Job, name: str, analysis: str, say: Callable[[str], None], judged: Judged) -> None:
+        self._job, self._name, self._analysis, self._say, self._judged = job, name, analysis, say, judged
+        self._versions: dict[str, str] = {}
         self._verdicts: asyncio.Queue[FilewatcherError | None] = asyncio.Queue()
         self._armed = False
         self._deaths = self._busy = 0
 
-    async def add(self, job: Job) -> None:
-        """Remember a collection, for the workers here and to come."""
-        versions = {"filewatcher": version("filewatcher")}
+    async def prepare(self) -> None:
+        """Find out what workers must agree with; before the first of them is armed."""
+        self._versions["filewatcher"] = version("filewatcher")
+        engine = self._job.engine
         with suppress(ParameterError):  # an analysis of another kind needs no engine
-            versions[job.engine] = await asyncio.to_thread(engine_version, job.engine)
-        self._jobs[job.name] = job, versions
+            self._versions[engine] = await asyncio.to_thread(engine_version, engine)
 
     async def first(self, workers: int) -> None:
         """Wait until a worker is armed. Raises what stood against it if there is no hope.
@@ -67,11 +81,11 @@ class Armoury:
             if isinstance(verdict, Broken) or refused == workers or self._deaths >= DEATHS:
                 raise verdict
 
-    async def arm(self, address: str, name: str) -> bool:
-        """Arm one worker for every collection; says why not, with its name."""
+    async def arm(self, tasks: Tasks, address: str, name: str) -> bool:
+        """Arm one worker; says why not, with its name."""
         self._busy += 1
         try:
-            verdict = await self._judge(address, name)
+            verdict = await self._judge(tasks, address, name)
         finally:
             self._busy -= 1
         if verdict is not None:
@@ -79,32 +93,31 @@ class Armoury:
         else:
             self._armed = True
         self._verdicts.put_nowait(verdict)
+        if verdict is None or isinstance(verdict, Unfit):
+            self._judged(address, fit=verdict is None)
         return verdict is None
 
-    async def _judge(self, address: str, name: str) -> FilewatcherError | None:
+    async def _judge(self, tasks: Tasks, address: str, name: str) -> FilewatcherError | None:
+        job = self._job
+        what = (self._name, asdict(job.detector), dict(job.parameters), job.engine, self._analysis, job.verify > 0)
+        future = tasks.submit(address, AT_ONCE, worker.arm, *what, self._versions, job.paths)
         try:
-            if reason := await asyncio.wait_for(self._refusal(address), ARM_LIMIT):
-                return Unreachable(f"worker {name} {reason}")
-        except (AnalysisError, ParameterError) as error:
-            engine = ", ".join({job.engine for job, _ in self._jobs.values()})
-            return Broken(f"the {engine} engine cannot analyse this collection: {error}")
-        except FutureCancelledError:
-            what = "went away"
-        except KilledWorker:
-            self._deaths += not self._armed
-            what = "died while it built its engine; is there enough memory?"
+            error = await asyncio.wait_for(future.exception(), ARM_LIMIT)
+            reason = None if error is not None else await future
         except TimeoutError:
-            what = f"was not ready in {ARM_LIMIT:g} s; does its file system answer?"
-        except Exception as error:  # noqa: BLE001  the boundary of a worker: whatever it lacks, the others go on
-            what = f"cannot run filewatcher ({type(error).__name__}: {error}); is it installed there?"
-        else:
-            return None
-        return Unreachable(f"worker {name} {what}")
-
-    async def _refusal(self, address: str) -> str | None:
-        for job, versions in list(self._jobs.values()):
-            what = (job.name, asdict(job.detector), dict(job.parameters), job.engine, self._analysis, job.verify > 0)
-            reason: str | None = await self._run(address, worker.arm, *what, dict(versions), job.paths)
-            if reason is not None:
-                return reason
-        return None
+            return Unfit(f"worker {name} was not ready in {ARM_LIMIT:g} s; does its file system answer?")
+        except FutureCancelledError:
+            return Unreachable(f"worker {name} went away")
+        finally:
+            future.release()
+        match error:
+            case None:
+                return None if reason is None else Unfit(f"worker {name} {reason}")
+            case AnalysisError() | ParameterError():
+                return Broken(f"the {job.engine} engine cannot analyse this collection: {error}")
+            case KilledWorker():
+                self._deaths += not self._armed
+                return Unreachable(f"worker {name} died while it built its engine; is there enough memory?")
+            case _:  # whatever it lacks, the others go on
+                what_is_wrong = f"({type(error).__name__}: {error}); is it installed there?"
+                return Unfit(f"worker {name} cannot run filewatcher {what_is_wrong}")

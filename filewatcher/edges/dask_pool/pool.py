@@ -1,4 +1,4 @@
-"""The pool of workers, as the loop sees it.
+"""The pool of workers, which many collections share.
 
 Dask never reruns anything by itself here: its scheduler gives up at the first failure, every attempt has a new key, and
 the loop's journal decides (a lost worker also loses finished results that were not fetched yet, which Dask would run
@@ -8,36 +8,35 @@ twice). Nor does it place anything: each batch goes to a worker that is armed, s
 from __future__ import annotations
 
 import asyncio
-import itertools
 import logging
-from typing import TYPE_CHECKING, Any
+import pickle
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import dask
 import dask.system
 from distributed import Client
-from distributed.client import FutureCancelledError
 from distributed.comm.core import CommClosedError
 from distributed.scheduler import KilledWorker
 from distributed.security import Security
 
-from filewatcher.core.batching import BatchEnded, BatchLost, Unreadable
-from filewatcher.core.messages import Disagreement, FrameFailed, FrameResult, Statistics
+from filewatcher.core.batching import BatchLost
 from filewatcher.core.placing import Placing
 from filewatcher.edges.dask_pool import worker
-from filewatcher.edges.dask_pool.arming import Armoury
+from filewatcher.edges.dask_pool.arming import AT_ONCE
 from filewatcher.edges.dask_pool.herald import Herald, names_of_workers
+from filewatcher.edges.dask_pool.parcels import Answers, ended
+from filewatcher.edges.dask_pool.share import Share
+from filewatcher.edges.dask_pool.tasks import Tasks
 from filewatcher.errors import FilewatcherError, Unreachable
 from filewatcher.ports import WORKER_NEWS
-from spotfinding.chunks import Layout, unsupported
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from distributed import Future
 
-    from filewatcher.core.batching import Batch, Limits
-    from filewatcher.core.messages import ChunkLayout, FrameReady
-    from filewatcher.core.run import Job
+    from filewatcher.core.batching import Batch, BatchEnded, Limits
+    from filewatcher.edges.dask_pool.parcels import Parcel
     from filewatcher.ports import Cluster, Credentials, Door
 
 CLIENT_SETTINGS = {
@@ -48,6 +47,8 @@ CLIENT_SETTINGS = {
 SPOT_FINDING = "spotfinding.analysis:Analysis"
 """What a worker does with a frame, by name: a class with the constructor and the methods of this one."""
 
+TOGETHER = 0.002
+"""Seconds in which messages to the scheduler go together: with Dask's 0.01 a frame that comes alone is late."""
 GATHER = 0.1
 """Seconds in which all that a dead worker had comes back."""
 CONNECT_LIMIT = 30.0
@@ -59,8 +60,19 @@ def cores() -> int:
     return int(dask.system.CPU_COUNT)
 
 
+class _Out(NamedTuple):
+    """A batch that has been handed out."""
+
+    share: Share
+    batch: Batch
+    future: Future[Any]
+
+
 class DaskPool:
-    """Workers that `cluster` provides, one thread each: DIALS holds the GIL. `say` is told what a user should know."""
+    """Workers that `cluster` provides, one thread each: DIALS holds the GIL. `say` is told what a user should know.
+
+    A loop works with a `share` of it. `analysis`: what workers do with a frame.
+    """
 
     def __init__(
         self,
@@ -70,37 +82,53 @@ class DaskPool:
         analysis: str = SPOT_FINDING,
         say: Callable[[str], None] = lambda _: None,
     ) -> None:
-        self._cluster, self._frame_timeout, self._say = cluster, frame_timeout, say
-        self._placing = Placing(limits.in_flight_per_worker)
-        self._armoury = Armoury(self._run_at, analysis, say)
-        self._door: Door | None = None
-        self._client: Client | None = None
-        self._starting: asyncio.Task[None] | None = None
-        self._verify: dict[str, int] = {}
-        self._sequence = itertools.count()
-        self._workers: dict[str, str] = {}
-        self._armed = False
-        self._futures: dict[int, Future[Any]] = {}
-        self._tasks: set[asyncio.Task[Any]] = set()
-        self._ended: asyncio.Queue[BatchEnded | BatchLost | FilewatcherError] = asyncio.Queue()
+        self.analysis, self.say = analysis, say
+        self.placing = Placing(limits.in_flight_per_worker)
+        self.workers: dict[str, str] = {}
+        """All that are there, armed or not: address -> name."""
         self.frames_back = 0
         """Frames that workers have answered."""
         self.worker_seconds = 0.0
         """Seconds that they took."""
+        self._cluster, self._frame_timeout = cluster, frame_timeout
+        self._shares: dict[int, Share] = {}
+        self._door: Door | None = None
+        self._client: Client | None = None
+        self._tasks: Tasks | None = None
+        self._starting: asyncio.Task[None] | None = None
+        self._out: dict[int, _Out] = {}
+        self._doing: set[asyncio.Task[Any]] = set()
+        self._gone: FilewatcherError | None = None
 
     @property
     def ready(self) -> int:
         """Workers that take frames."""
-        return self._placing.ready
+        return self.placing.ready()
 
     @property
-    def places(self) -> int:
-        """How many more batches to hand out now."""
-        return self._placing.places
+    def gone(self) -> bool:
+        """Whether there is no scheduler any more, for good."""
+        return self._gone is not None
 
-    def unsupported(self, layout: ChunkLayout) -> str | None:
-        """Why images stored like this cannot be read; None = they can."""
-        return unsupported(Layout(*_plain(layout)))
+    @property
+    def workers_at_first(self) -> int:
+        """How many workers there are from the beginning; 0 = they come when their cluster gives them."""
+        assert self._door is not None
+        return self._door.workers
+
+    @property
+    def tasks(self) -> Tasks:
+        """The way to the workers, once the pool has started."""
+        assert self._tasks is not None
+        return self._tasks
+
+    def share(self, priority: int = 0) -> Share:
+        """Make room for one more collection: the lowest priority is served first. To be closed."""
+        share = Share(self, self.placing.open(priority), priority)
+        self._shares[share.number] = share
+        if self._gone is not None:
+            share.back(self._gone)
+        return share
 
     async def start(self) -> None:
         """Have a scheduler, and workers there or on their way; harmless if they are. Raises `Unreachable`."""
@@ -111,8 +139,8 @@ class DaskPool:
 
     async def _start(self) -> None:
         dask.config.set(CLIENT_SETTINGS)
-        # what a user has to know is said in a sentence
-        logging.getLogger("distributed").setLevel(logging.CRITICAL)
+        for name in ("distributed", "distributed.client"):  # what a user has to know is said in a sentence
+            logging.getLogger(name).setLevel(logging.CRITICAL)
         await self._connect()
         self._do(self._stay_connected())
 
@@ -122,8 +150,11 @@ class DaskPool:
         client = Client(door.address, asynchronous=True, set_as_default=False, security=security, timeout=CONNECT_LIMIT)
         try:
             await client
-            self._client = client  # workers are armed as soon as they are heard of
+            self._client, self._tasks = client, Tasks(client)  # workers are armed as soon as they are heard of
+            if client.scheduler_comm is not None:
+                client.scheduler_comm.interval = TOGETHER
             client.subscribe_topic(WORKER_NEWS, self._hear)
+            client.subscribe_topic(self._tasks.topic, self._answered)
             await client.register_plugin(Herald())
             names = await client.run_on_scheduler(names_of_workers)
         except (OSError, RuntimeError, TimeoutError, TypeError, ValueError) as error:
@@ -138,65 +169,31 @@ class DaskPool:
         try:
             while True:
                 why = await self._cluster.lost()
-                self._say(f"{why}; starting it again")
+                self.say(f"{why}; starting it again")
                 client, self._client = self._client, None
-                for address in list(self._workers):
+                for address in list(self.workers):
                     self._went(address, f"the scheduler lost it: {why}")
                 if client is not None:
                     await client.close()
                 await self._connect()
         except FilewatcherError as error:
-            self._ended.put_nowait(error)
-
-    async def arm(self, job: Job) -> None:
-        """Have every worker, also those to come, build what the collection needs; returns when the first has.
-
-        Raises `Broken` if the collection cannot be analysed, `Unreachable` if there is nobody to do it.
-        """
-        assert self._door is not None
-        self._verify[job.name] = job.verify
-        await self._armoury.add(job)
-        self._armed = True
-        arming = {address: self._do(self._arm(address)) for address in list(self._workers)}
-        # those that work for other collections must not get a frame of this one too early
-        busy = [task for address, task in arming.items() if self._placing.has(address)]
-        await self._armoury.first(self._door.workers)
-        await asyncio.gather(*busy)
-
-    def submit(self, job: str, batch: Batch) -> None:
-        """Hand out a batch; it comes back by `ended`."""
-        places = [(f.path, f.offset, f.size, f.filter_mask) for f in batch.frames]
-        every = self._verify[job]
-        judged = [i for i, f in enumerate(batch.frames) if f.frame % every == 0] if every else []
-        address, ticket = self._placing.hand_out(batch)
-        stored, limit = _plain(batch.frames[0].layout), self._frame_timeout
-        future = self._task(address, worker.analyse, job, stored, places, judged, limit)
-        self._futures[ticket] = future
-        self._do(self._collect(future, batch, ticket))
-
-    async def ended(self) -> list[BatchEnded | BatchLost]:
-        """Wait for batches to come back; all that have. Raises `Unreachable` when there is no scheduler any more."""
-        ended = []
-        waiting: BatchEnded | BatchLost | FilewatcherError = await self._ended.get()
-        while True:
-            if isinstance(waiting, FilewatcherError):
-                raise waiting
-            ended.append(waiting)
-            if self._ended.empty():
-                return ended
-            waiting = self._ended.get_nowait()
+            self._gone = error
+            for share in self._shares.values():
+                share.back(error)
 
     async def close(self) -> None:
         """Let go of the workers, and end those that were started for us."""
         if self._starting is not None:  # first, for it leaves a task behind that minds the scheduler
             await asyncio.gather(self._starting, return_exceptions=True)
-        for task in self._tasks:
+        client, self._client = self._client, None
+        await asyncio.gather(*(share.close() for share in self._shares.values()))
+        for task in self._doing:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        if self._client is not None:
-            await self._client.close()
+        await asyncio.gather(*self._doing, return_exceptions=True)
+        if client is not None:
+            await client.close()
         await self._cluster.close()
-        self._client = self._starting = None
+        self._starting = None
 
     # ---- workers come and go
 
@@ -205,70 +202,89 @@ class DaskPool:
             case {"action": "came", "worker": address, "name": name}:
                 self._came(address, name)
             case {"action": "leaving", "worker": address}:
-                self._placing.leaves(address)
+                self.placing.leaves(address)
             case {"action": "went", "worker": address}:
                 # results that are on their way from it still count
                 asyncio.get_running_loop().call_later(GATHER, self._went, address)
 
     def _came(self, address: str, name: str) -> None:
-        if address not in self._workers:
-            self._workers[address] = name
-            if self._armed:
-                self._do(self._arm(address))
-
-    async def _arm(self, address: str) -> None:
-        if await self._armoury.arm(address, self._workers[address]) and address in self._workers:
-            self._placing.came(address)
+        if address not in self.workers:
+            self.workers[address] = name
+            for share in sorted(self._shares.values(), key=lambda share: share.priority):
+                share.came(address)
 
     def _went(self, address: str, why: str | None = None) -> None:
-        """Take back all that a worker had: the oldest batch was the one that ran."""
-        self._workers.pop(address, None)
-        blameless = why is not None or self._placing.is_leaving(address)
-        for ticket, batch in self._placing.went(address):
-            reason = why or f"its worker died: a crash, lack of memory, or longer than {self._frame_timeout:g} s"
-            self._ended.put_nowait(BatchLost(batch, reason, blameless=blameless))
-            self._futures.pop(ticket).release()
-            blameless, why = True, why or "it was waiting at a worker that died"
+        """Tell the shares what a worker had; only over the batch that ran it may have died."""
+        self.workers.pop(address, None)
+        expected = self.placing.is_leaving(address)
+        died = f"its worker died: a crash, lack of memory, or longer than {self._frame_timeout:g} s"
+        for lost in self.placing.went(address):
+            reason = why or (died if lost.ran else "it was waiting at a worker that died")
+            blameless = why is not None or expected or not lost.ran
+            self._out.pop(lost.ticket).future.release()
+            if lost.share in self._shares:
+                self._shares[lost.share].back(BatchLost(lost.batch, reason, blameless=blameless))
 
-    # ---- tasks
+    def judged(self, address: str, *, fit: bool) -> None:
+        """Tell the cluster whether a worker can be used; one that another share uses can be."""
+        if address in self.workers and (fit or not self.placing.has(address)):
+            self._cluster.judged(self.workers[address], fit=fit)
 
-    def _do(self, what: Any) -> asyncio.Task[Any]:
-        task = asyncio.create_task(what)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
+    # ---- what shares hand out
 
-    def _task(self, address: str, function: Any, *args: Any) -> Future[Any]:
-        """Submit under a key that never repeats; a tuple, because Dask keeps every prefix of a string for ever."""
-        assert self._client is not None
-        key = (function.__name__, next(self._sequence))
-        return self._client.submit(function, *args, key=key, pure=False, workers=[address], allow_other_workers=False)
+    def hand_out(self, share: Share, batch: Batch, packed: Parcel) -> None:
+        """Have a worker analyse a batch; it comes back to the share."""
+        address, ticket = self.placing.hand_out(share.number, batch)
+        what = (self.tasks.topic, ticket, share.name, *packed, self._frame_timeout)
+        future = self.tasks.submit(address, share.priority, worker.analyse, *what)
+        self._out[ticket] = _Out(share, batch, future)
+        self._do(self._mind(ticket, future))
 
-    async def _run_at(self, address: str, function: Any, *args: Any) -> Any:
-        future = self._task(address, function, *args)
-        try:
-            return await future
-        finally:
+    def withdraw(self, share: Share) -> None:
+        """A share wants nothing any more."""
+        del self._shares[share.number]
+        for ticket in self.placing.close(share.number):
+            self._out.pop(ticket).future.release()
+        if self._client is not None and share.arming is not None:
+            self._do(self._disarm(share.name, list(self.workers)))
+
+    async def _disarm(self, name: str, addresses: list[str]) -> None:
+        futures = [self.tasks.submit(address, AT_ONCE, worker.disarm, name) for address in addresses]
+        for future in futures:
+            await future.exception()
             future.release()
 
-    async def _collect(self, future: Future[Any], batch: Batch, ticket: int) -> None:
-        back: BatchEnded | BatchLost
-        try:
-            answers, seconds = await future
-            outcomes = tuple(_outcome(*one) for one in zip(batch.frames, batch.attempts, answers, strict=True))
-            back = BatchEnded(batch, outcomes, seconds)
-        except (KilledWorker, FutureCancelledError):
-            return  # its worker, or the scheduler, is gone: that is news of its own, and then it is known who ran
-        except CommClosedError as error:
-            back = BatchLost(batch, f"the way to the scheduler broke: {error}", blameless=True)
-        except Exception as error:  # noqa: BLE001  the boundary of a batch: whatever it is, the collection goes on
-            back = BatchLost(batch, f"{type(error).__name__}: {error}", blameless=False)
-        if self._placing.came_back(ticket):
-            self._futures.pop(ticket).release()
-            if isinstance(back, BatchEnded):
-                self.frames_back += len(batch.frames)
-                self.worker_seconds += back.seconds
-            self._ended.put_nowait(back)
+    def _do(self, what: Any) -> None:
+        task = asyncio.create_task(what)
+        self._doing.add(task)
+        task.add_done_callback(self._doing.discard)
+
+    def _answered(self, event: tuple[float, tuple[int, bytes]]) -> None:
+        ticket, packed = event[1]
+        if ticket in self._out:  # else the worker that had it was given up
+            answers = Answers(*pickle.loads(packed))  # noqa: S301  from our own worker
+            self.frames_back += len(self._out[ticket].batch.frames)
+            self.worker_seconds += answers.seconds
+            self._came_back(ticket, lambda batch: ended(batch, answers))
+
+    async def _mind(self, ticket: int, future: Future[Any]) -> None:
+        """Wait until a batch has come back, or see why it never will."""
+        error = await future.exception()
+        if ticket not in self._out or future.cancelled() or isinstance(error, KilledWorker):
+            return  # its worker, or the scheduler, is gone: news of its own, and then it is known which batch ran
+        if error is None:
+            lost = "its answer did not arrive", True
+        elif isinstance(error, CommClosedError):
+            lost = f"the way to the scheduler broke: {error}", True
+        else:
+            lost = f"{type(error).__name__}: {error}", False
+        self._came_back(ticket, lambda batch: BatchLost(batch, lost[0], blameless=lost[1]))
+
+    def _came_back(self, ticket: int, back: Callable[[Batch], BatchEnded | BatchLost]) -> None:
+        share, batch, future = self._out.pop(ticket)
+        future.release()
+        if self.placing.came_back(ticket):
+            share.back(back(batch))
 
 
 def _security(credentials: Credentials) -> Security:
@@ -278,22 +294,3 @@ def _security(credentials: Credentials) -> Security:
         tls_client_key=credentials.key,
         require_encryption=True,
     )
-
-
-def _plain(layout: ChunkLayout) -> tuple[Any, ...]:
-    return layout.shape, layout.dtype, tuple((f.id, f.options) for f in layout.filters)
-
-
-def _outcome(frame: FrameReady, attempts: int, answer: worker.Answer) -> FrameResult | FrameFailed | Unreadable:
-    match answer:
-        case ("done", (engine, *numbers), *verdict):
-            statistics = Statistics(*numbers)
-            return FrameResult(frame.scan, frame.frame, statistics, engine, attempts, _verified(verdict))
-        case ("unreadable", reason):
-            return Unreadable(frame, reason)
-        case (_, reason, *verdict):
-            return FrameFailed(frame.scan, frame.frame, reason, attempts, _verified(verdict))
-
-
-def _verified(verdict: list[worker.Verdict]) -> tuple[Disagreement, ...] | None:
-    return tuple(Disagreement(*difference) for difference in verdict[0]) if verdict else None

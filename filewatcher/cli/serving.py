@@ -1,0 +1,211 @@
+"""Builds the real edges around the service, and serves until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import socket
+import ssl
+import time
+from contextlib import AsyncExitStack, contextmanager
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+# before h5py is imported anywhere in this process or its children
+os.environ["HDF5_USE_FILE_LOCKING"] = "FALSE"
+
+import uvicorn
+
+from filewatcher.cli import interrupts, logs
+from filewatcher.cli.collect import limits_of
+from filewatcher.cli.crew import Crew
+from filewatcher.cli.depositing import open_office
+from filewatcher.cli.placing import ispyb_credentials, resolver_at
+from filewatcher.cli.profiles import choose
+from filewatcher.cli.recipes import join_zocalo
+from filewatcher.cli.workshop import Workshop
+from filewatcher.config import read_settings
+from filewatcher.core.asks import Ask
+from filewatcher.edges.directory import Directory, Watch
+from filewatcher.edges.ispyb import Database
+from filewatcher.edges.journal import refuse_shared
+from filewatcher.edges.registry import SqliteRegistry
+from filewatcher.edges.swmr import Budget
+from filewatcher.edges.web import Doorway, Metrics, Tokens, create_app
+from filewatcher.errors import FilewatcherError, Refused
+from filewatcher.roots import Roots
+from filewatcher.service import Service, Terms
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from filewatcher.edges.ispyb import IspybResolver
+    from filewatcher.serveconfig import Listen, ServeConfig
+
+log = logging.getLogger(__name__)
+
+DOOR = "service.json"
+"""In the state directory: where the daemon listens, for ``status`` and ``cancel``."""
+PATIENCE = 5
+"""Seconds that answers under way have when the daemon stops."""
+
+
+def run(config: ServeConfig) -> int:
+    """Serve until SIGINT or SIGTERM; returns the exit code. Raises `Refused` for what cannot be started."""
+    logs.set_up()
+    with interrupts.kept_from_children():
+        return asyncio.run(_serve(config))
+
+
+async def _serve(config: ServeConfig) -> int:
+    settings = read_settings()
+    state = settings.state_dir
+    refuse_shared(state)
+    roots, tokens = Roots(config.allowed()), Tokens.read(config.tokens) if config.tokens else Tokens({})
+    profile = choose(config.profile).profile
+    budget = Budget(config.watch_share or settings.filewatcher_watch_share)
+    listening = _listen(config.listen)
+    async with AsyncExitStack() as house:
+        house.callback(listening.close)
+        registry = SqliteRegistry(state)
+        office = open_office(config.notify, _warn)
+        if office is not None:
+            house.push_async_callback(office.close)
+            house.callback(office.hurry)  # the next one goes on
+        crew = Crew(profile, _warn)
+        house.push_async_callback(crew.close)
+        results = (config.results or state / "results").absolute()
+        metrics = Metrics(lambda: crew.ready)
+        workshop = Workshop(
+            crew, limits_of(profile), budget, roots, state, results, config.notify, office, metrics.stage
+        )
+        house.push_async_callback(workshop.close)
+        terms = Terms(config.limits.running, config.limits.queued, config.limits.remembered)
+        service = Service(workshop, registry, time.monotonic, _today, terms, _resolver(house))
+        house.push_async_callback(service.close)
+        service.follow(metrics)
+        zocalo = None if config.zocalo is None else join_zocalo(config.zocalo, service, state)
+        if zocalo is not None:
+            house.push_async_callback(zocalo.close)
+            service.follow(zocalo)
+        about = {"version": version("filewatcher"), "generation": f"{os.getpid()}-{int(time.time())}"}
+        doorway = Doorway(tokens, _names(config.listen), config.listen.secure, config.limits.body)
+        web = create_app(service, doorway, roots.check, lambda: about | {"workers": crew.ready}, metrics)
+        server = _Server(_settings(config, web))
+        warming = asyncio.create_task(workshop.warm_up())
+        house.push_async_callback(_stop, warming)
+        await service.start()
+        if zocalo is not None:
+            await zocalo.start()
+        for one in config.watch_directories:
+            house.push_async_callback(_stop, _watch(service, config, one))
+        url = _announce(state, config.listen, listening)
+        log.info("serving %s", url, extra={"more": {"url": url}})
+        with interrupts.calling(server.stop):
+            await server.serve(sockets=[listening])
+        log.info("stopping; what has not ended goes on with the next start")
+    return 0
+
+
+class _Server(uvicorn.Server):
+    """Leaves signals to us."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    def stop(self) -> None:
+        """End, in good order."""
+        self.should_exit = True
+
+
+def _settings(config: ServeConfig, web: Any) -> uvicorn.Config:
+    listen = config.listen
+    return uvicorn.Config(
+        web,
+        http="httptools",
+        ws="websockets-sansio",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=listen.proxied,
+        forwarded_allow_ips="127.0.0.1" if listen.proxied else None,
+        ssl_certfile=listen.certificate,
+        ssl_keyfile=listen.key,
+        limit_concurrency=config.limits.viewers,
+        ws_max_size=config.limits.body,
+        timeout_graceful_shutdown=PATIENCE,
+    )
+
+
+def _listen(listen: Listen) -> socket.socket:
+    if listen.certificate is not None and listen.key is not None:
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(listen.certificate, listen.key)
+        except (OSError, ssl.SSLError) as error:
+            raise Refused(f"certificate {listen.certificate} with key {listen.key}: {error}") from error
+    try:
+        family = socket.AF_INET6 if ":" in listen.host else socket.AF_INET
+        return socket.create_server((listen.host, listen.port), family=family, backlog=1024)
+    except OSError as error:
+        raise Refused(
+            f"cannot listen on {listen.host}, port {listen.port}: {error.strerror}; give another --port"
+        ) from error
+
+
+def _names(listen: Listen) -> tuple[str, ...]:
+    local = ("localhost", "127.0.0.1", "[::1]")
+    own = () if listen.host in {"0.0.0.0", "::"} else (listen.host,)  # noqa: S104  compared, not bound
+    return (*own, *listen.names, *local)
+
+
+def _announce(state: Path, listen: Listen, listening: socket.socket) -> str:
+    """Say where we are, for the commands that look for us."""
+    host = "127.0.0.1" if listen.host == "0.0.0.0" else listen.host  # noqa: S104
+    scheme = "https" if listen.certificate is not None else "http"
+    url = f"{scheme}://{f'[{host}]' if ':' in host else host}:{listening.getsockname()[1]}"
+    (state / DOOR).write_text(json.dumps({"url": url, "pid": os.getpid()}) + "\n")
+    return url
+
+
+def _watch(service: Service, config: ServeConfig, one: Any) -> asyncio.Task[None]:
+    async def found(path: str) -> None:
+        try:
+            await service.ask(Ask((path,), origin="directory"))
+        except FilewatcherError as error:
+            log.warning("%s is not analysed: %s", path, error)
+
+    poll = None if one.poll == "auto" else one.poll
+    watch = Watch(one.folder.absolute(), one.patterns, one.depth, poll)
+    if not watch.folder.is_dir():
+        raise Refused(f"watch_directories: {watch.folder} is no folder here")
+    if not any(watch.folder.resolve().is_relative_to(root.resolve()) for root in config.allowed()):
+        raise Refused(f"watch_directories: {watch.folder} is outside the roots")
+    return asyncio.create_task(Directory(watch, found).run())
+
+
+def _resolver(house: AsyncExitStack) -> IspybResolver | None:
+    """Return who looks up data collection ids; None where the environment names no database."""
+    if read_settings().ispyb_credentials is None:
+        return None
+    database = Database(ispyb_credentials())
+    house.callback(database.close)
+    return resolver_at(database, _warn)
+
+
+def _warn(sentence: str) -> None:
+    log.warning("%s", sentence)
+
+
+async def _stop(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+def _today() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")

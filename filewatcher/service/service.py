@@ -1,0 +1,297 @@
+"""Takes asks, starts as many collections as are allowed, ends each, and begins again where a restart left off."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from filewatcher.core.asks import Asked, priority_of
+from filewatcher.core.scanwatch import SUPERSEDED
+from filewatcher.errors import FilewatcherError, Full, Unknown, Unreachable
+from filewatcher.service.entry import Entry
+from filewatcher.service.ports import Kept
+from filewatcher.service.telling import Telling
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from filewatcher.core.asks import Ask
+    from filewatcher.core.run import Finished
+    from filewatcher.ports import Follower, Resolver
+    from filewatcher.service.ports import Ended, Registry, Works
+
+log = logging.getLogger(__name__)
+
+AGAIN = 10.0
+"""Seconds after which a collection that had no workers is tried again."""
+CLOSING = 30.0
+"""Seconds that collections have to let go when the daemon stops."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """How much at once."""
+
+    running: int = 16
+    """Collections that are watched; each has a reader of its own."""
+    queued: int = 200
+    """Collections that wait for that."""
+    remembered: int = 5000
+    """Collections that have ended and are still told of."""
+    in_memory: int = 8
+    """Of these, those whose frames are kept in memory."""
+
+
+class Service:
+    """The collections of one daemon. `clock` in seconds, `today` an ISO 8601 time."""
+
+    def __init__(
+        self,
+        works: Works,
+        registry: Registry,
+        clock: Callable[[], float],
+        today: Callable[[], str],
+        terms: Terms | None = None,
+        resolver: Resolver | None = None,
+    ) -> None:
+        self._works, self._registry, self._resolver = works, registry, resolver
+        self._clock, self._today = clock, today
+        self.terms = terms or Terms()
+        self._entries: dict[str, Entry] = {}
+        self._followers: list[Follower] = []
+        self._loaded: list[str] = []
+        self._asking = asyncio.Lock()
+        self._loading = asyncio.Lock()
+        self._keeping: set[asyncio.Task[None]] = set()
+        self._closing = False
+
+    # ---- what may be asked
+
+    def collections(self) -> list[Entry]:
+        """Return all, the latest first."""
+        return list(reversed(self._entries.values()))
+
+    def get(self, collection: str) -> Entry:
+        """Return one. Raises `Unknown`."""
+        try:
+            return self._entries[collection]
+        except KeyError:
+            raise Unknown(f"there is no collection {collection[:40]!r}: GET /api/collections lists them") from None
+
+    async def with_cells(self, collection: str) -> Entry:
+        """Return one with its frames, also where it ended long ago. Raises `Unknown`."""
+        entry = self.get(collection)
+        async with self._loading:
+            if entry.over and not entry.scans:
+                entry.archived(await self._works.archive(entry.kept))
+                self._in_memory(entry)
+        return entry
+
+    async def view(self, collection: str, scan: int, frame: int, what: str, black: float | None) -> bytes:
+        """Return a frame as `Work.view` does, also of a collection that has ended."""
+        entry = self.get(collection)
+        if entry.work is not None:
+            return await entry.work.view(scan, frame, what, black)
+        if not entry.over:
+            raise Unknown(f"collection {entry.id} has not begun: it has no images yet")
+        return await self._works.view(entry.kept, scan, frame, what, black)
+
+    def summary(self, entry: Entry) -> dict[str, object]:
+        """Return what is told of a collection now."""
+        return dict(entry.summary(self._clock()))
+
+    # ---- what may be told
+
+    def follow(self, follower: Follower) -> None:
+        """Tell this one too."""
+        self._followers.append(follower)
+
+    async def start(self) -> None:
+        """Go on with all that had not ended when the last process did."""
+        for kept in self._registry.load(self.terms.remembered):
+            entry = self._entries[kept.id] = Entry(kept)
+            if not entry.over:
+                entry.state = "queued"
+        self._pump()
+
+    async def ask(self, ask: Ask) -> Asked:
+        """Have a collection analysed; returns when that is safe from a crash. Raises `Refused`, `Full`, `Forbidden`."""
+        await self._works.check(ask)
+        async with self._asking:
+            if (same := self._same(ask)) is not None:
+                return Asked(same.id, new=False)
+            queued = sum(entry.state == "queued" for entry in self._entries.values())
+            if queued >= self.terms.queued:
+                raise Full(
+                    f"{self.terms.running} collections are watched and {queued} wait, which is all that is allowed: "
+                    "ask again later, or cancel one"
+                )
+            return Asked((await self._add(ask)).id, new=True)
+
+    async def reprocess(self, collection: str, ask: Ask) -> Asked:
+        """Have a collection analysed once more, another way. Raises as `ask`, and `Unknown`."""
+        entry = self.get(collection)
+        return await self.ask(replace(ask, reprocess_of=entry.id, wait=not entry.over))
+
+    async def end(self, collection: str) -> None:
+        """Hear that the detector has stopped. Raises `Unknown`."""
+        entry = self.get(collection)
+        if entry.over or entry.stopped is not None:
+            return
+        entry.stopped = self._today()
+        if entry.work is not None:
+            entry.work.end()
+        await self._registry.keep(entry.kept)
+
+    async def cancel(self, collection: str) -> None:
+        """End a collection now; what is on record stays. Harmless if it has ended. Raises `Unknown`."""
+        entry = self.get(collection)
+        if entry.over:
+            return
+        entry.cancelling = True
+        if entry.task is not None:
+            entry.task.cancel()
+            await asyncio.wait([entry.task])
+        if not entry.over:  # it had not begun
+            await self._over(entry, "cancelled", None)
+
+    async def close(self) -> None:
+        """Stop; what has not ended goes on with the next start."""
+        self._closing = True
+        tasks = [entry.task for entry in self._entries.values() if entry.task is not None]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=CLOSING)
+        await asyncio.gather(*self._keeping, return_exceptions=True)
+        self._registry.close()
+
+    # ---- how
+
+    def _same(self, ask: Ask) -> Entry | None:
+        """The collection that is already what is asked for."""
+        for entry in self.collections():
+            if not entry.ask.alike(ask) or entry.state in {"failed", "cancelled"} or entry.cancelling:
+                continue
+            if ask.dcids and ask.dcids == entry.ask.dcids:
+                return entry
+            # the name alone: it may have been written over since
+            if not entry.over or entry.age == self._works.age(entry.ask.masters):
+                return entry
+        return None
+
+    async def _add(self, ask: Ask) -> Entry:
+        kept = Kept(secrets.token_hex(6), ask, self._today(), "queued")
+        await self._registry.keep(kept)
+        entry = self._entries[kept.id] = Entry(kept)
+        log.info("asked for by %s: %s", ask.origin, " ".join(ask.masters) or ask.dcids, extra={"collection": entry.id})
+        self._pump()
+        return entry
+
+    def _pump(self) -> None:
+        """Start what may start: what people wait for first, then in the order of asking."""
+        if self._closing:
+            return
+        now = self._clock()
+        queued = [entry for entry in self._entries.values() if entry.state == "queued" and entry.not_before <= now]
+        running = sum(entry.task is not None for entry in self._entries.values())
+        queued.sort(key=lambda entry: priority_of(entry.ask, grid=entry.ask.sketched))
+        for entry in queued[: max(0, self.terms.running - running)]:
+            entry.state, entry.reason = "waiting", None
+            entry.task = asyncio.create_task(self._watch(entry), name=f"collection {entry.id}")
+
+    async def _watch(self, entry: Entry) -> None:
+        """One collection to its end, whatever that is."""
+        state, ended, again = "done", None, False
+        for follower in self._followers:
+            follower.began(entry.id, entry.ask)
+        try:
+            ended = await self._work(entry)
+            entry.folder = ended.folder
+            again = any(scan.ended.reason.endswith(SUPERSEDED) for scan in ended.finished.scans)
+        except asyncio.CancelledError:
+            if not entry.cancelling:
+                raise  # the daemon stops; the next one goes on
+            state = "cancelled"
+        except Unreachable as error:
+            self._put_back(entry, str(error))
+            return
+        except FilewatcherError as error:
+            state, entry.reason = "failed", str(error)
+        except Exception as error:  # the boundary of a collection: whatever it is, the others go on
+            log.exception("this is a fault of filewatcher", extra={"collection": entry.id})
+            state, entry.reason = "failed", f"this is a fault of filewatcher: {type(error).__name__}: {error}"
+        over = self._do(self._over(entry, state, None if ended is None else ended.finished, superseded=again))
+        await asyncio.shield(over)
+        if again:
+            # whoever asked for a new collection of this name before the end of the old one was answered with the old
+            await self.ask(replace(entry.ask, dcids=()))
+
+    async def _work(self, entry: Entry) -> Ended:
+        if self._resolver is not None:
+            entry.ask = await self._resolver.resolve(entry.ask)
+            await self._registry.keep(entry.kept)
+        # also what was allowed when it was asked for may not be after a restart
+        await self._works.prepare(entry.ask)
+        telling = Telling(entry, self._followers, self._clock, lambda: self._keep(entry))
+        entry.work = self._works.open(entry.id, entry.ask, telling)
+        if entry.stopped is not None:
+            entry.work.end()
+        try:
+            ended = await entry.work.run()
+            entry.warnings += [one for one in ended.finished.warnings if one not in entry.warnings]
+            return ended
+        finally:
+            entry.remember(self._clock())
+            work, entry.work = entry.work, None
+            await asyncio.shield(work.close())
+
+    def _put_back(self, entry: Entry, reason: str) -> None:
+        """There are no workers: nothing is wrong with the collection, which goes on when there are."""
+        log.error("%s; again in %g s", reason, AGAIN, extra={"collection": entry.id})
+        entry.task, entry.state, entry.reason = None, "queued", reason
+        entry.not_before = self._clock() + AGAIN
+        entry.bell.ring()
+        asyncio.get_running_loop().call_later(AGAIN + 0.1, self._pump)
+        self._pump()
+
+    async def _over(self, entry: Entry, state: str, finished: Finished | None, *, superseded: bool = False) -> None:
+        entry.state, entry.ended = state, self._today()
+        entry.age = None if superseded else self._works.age(entry.ask.masters)
+        if not entry.kept.summary:
+            entry.remember(self._clock())
+        words = ": ".join(filter(None, (state, entry.reason)))
+        log.info("%s", words, extra={"collection": entry.id})
+        await self._registry.keep(replace(entry.kept, summary=entry.summary(self._clock())))
+        self._in_memory(entry)
+        for follower in self._followers:
+            follower.ended(entry.id, state, finished)
+        entry.bell.ring()
+        entry.task = None
+        self._pump()
+
+    def _keep(self, entry: Entry) -> None:
+        self._do(self._registry.keep(entry.kept))
+
+    def _do(self, what: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        """Do something that a stop waits for."""
+        task = asyncio.create_task(what)
+        self._keeping.add(task)
+        task.add_done_callback(self._keeping.discard)
+        return task
+
+    def _in_memory(self, entry: Entry) -> None:
+        """Let go of the frames of those that nobody has looked at for longest."""
+        self._loaded = [one for one in self._loaded if one != entry.id] + [entry.id]
+        while len(self._loaded) > self.terms.in_memory:
+            self._entries[self._loaded.pop(0)].scans = []
+
+    def counts(self) -> dict[str, int]:
+        """How many collections are in each state."""
+        found: dict[str, int] = {}
+        for entry in self._entries.values():
+            found[entry.state] = found.get(entry.state, 0) + 1
+        return found

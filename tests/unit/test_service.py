@@ -1,0 +1,330 @@
+"""The service with fakes on all sides: who runs, who waits, what a restart keeps."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from filewatcher.core.asks import Ask, GridWords
+from filewatcher.core.cells import HEADER
+from filewatcher.errors import Broken, Forbidden, Full, Unknown, Unreachable
+from filewatcher.service import Service, Terms
+from filewatcher.service.service import AGAIN
+from filewatcher.testing.works import MemoryRegistry, ScriptedWork, ScriptedWorks
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from filewatcher.core.answers import Answer
+    from filewatcher.core.messages import Outcome
+    from filewatcher.core.observations import Described
+    from filewatcher.core.run import Finished, Run
+    from filewatcher.service import Entry
+
+MASTER = Ask(("/data/m.nxs",))
+
+
+class Diary:
+    """A follower that writes down what it hears."""
+
+    def __init__(self) -> None:
+        self.heard: list[tuple[str, str]] = []
+
+    def began(self, collection: str, ask: Ask, /) -> None:
+        self.heard.append((collection, f"began {ask.masters[0]}"))
+
+    def described(self, collection: str, described: Sequence[Described], run: Run, /) -> None:
+        self.heard.append((collection, f"described {len(described)} {run.engine}"))
+
+    def outcomes(self, collection: str, outcomes: Sequence[Outcome], /) -> None:
+        self.heard.append((collection, f"outcomes {[o.frame for o in outcomes]}"))
+
+    def centred(self, collection: str, answer: Answer, /) -> None:
+        self.heard.append((collection, f"centred {answer.version}"))
+
+    def ended(self, collection: str, state: str, finished: Finished | None, /) -> None:
+        self.heard.append((collection, f"ended {state} {finished is not None}"))
+
+
+class House:
+    """A service and its surroundings; `restart` gives it a new process."""
+
+    def __init__(self, terms: Terms | None = None) -> None:
+        self.works, self.registry, self.diary = ScriptedWorks(), MemoryRegistry(), Diary()
+        self.terms = terms or Terms()
+        self.now = 0.0
+        self.days = itertools.count()
+        self.service = self._service()
+
+    def _service(self) -> Service:
+        service = Service(
+            self.works, self.registry, lambda: self.now, lambda: f"2026-01-01T00:00:{next(self.days):02}", self.terms
+        )
+        service.follow(self.diary)
+        return service
+
+    async def restart(self) -> None:
+        """As kill -9: nothing of the old one is heard again."""
+        for entry in self.service.collections():
+            if entry.task is not None:
+                entry.task.cancel()
+                await asyncio.wait([entry.task])
+        self.works.made.clear()
+        self.service = self._service()
+        await self.service.start()
+        await settle()
+
+    async def ask(self, ask: Ask = MASTER) -> tuple[Entry, ScriptedWork]:
+        asked = await self.service.ask(ask)
+        assert asked.new
+        await settle()
+        return self.service.get(asked.id), self.works.made[asked.id]
+
+    async def until(self, entry: Entry, state: str) -> None:
+        while entry.state != state:
+            await entry.bell.wait(60.0)
+
+
+async def settle() -> None:
+    """Let all tasks run that can."""
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+def house(story: Callable[[House], Awaitable[None]], terms: Terms | None = None) -> None:
+    async def told() -> None:
+        one = House(terms)
+        await one.service.start()
+        await story(one)
+        await one.service.close()
+        assert one.registry.closed
+        assert asyncio.all_tasks() == {asyncio.current_task()}, "no task is left behind"
+
+    asyncio.run(told())
+
+
+def test_a_collection_from_its_ask_to_its_end() -> None:
+    async def story(one: House) -> None:
+        entry, work = await one.ask()
+        assert entry.state == "waiting"
+        assert one.registry.rows[entry.id].state == "queued", "it is safe before anything is done"
+        work.describe()
+        work.tell(2, 0)
+        assert (entry.state, entry.key) == ("running", "0123456789abcdef")
+        assert entry.scans[0].log.version == 2
+        work.tell(1)
+        work.finish()
+        await one.until(entry, "done")
+        assert work.closed
+        summary = entry.summary(0.0)
+        assert (summary["state"], summary["warnings"]) == ("done", ["a warning"])
+        assert one.registry.rows[entry.id].summary["scans"] == summary["scans"]
+        heard = [words for _, words in one.diary.heard]
+        assert heard == [
+            "began /data/m.nxs", "described 1 native", "outcomes [2, 0]", "outcomes [1]", "ended done True"
+        ]  # fmt: skip
+
+    house(story)
+
+
+def test_the_same_ask_is_the_same_collection_until_its_master_is_written_over() -> None:
+    async def story(one: House) -> None:
+        entry, work = await one.ask()
+        assert (await one.service.ask(replace(MASTER, origin="directory"))).id == entry.id
+        work.describe()
+        work.finish()
+        await one.until(entry, "done")
+        assert not (await one.service.ask(MASTER)).new
+        one.works.ages["/data/m.nxs"] = 1
+        again, _ = await one.ask()
+        assert again.id != entry.id
+        await one.service.cancel(again.id)
+        third, _ = await one.ask()
+        assert third.id != again.id, "what was cancelled may be asked for again"
+
+    house(story)
+
+
+def test_a_collection_written_over_another_is_begun_by_itself() -> None:
+    async def story(one: House) -> None:
+        entry, work = await one.ask()
+        assert (await one.service.ask(MASTER)).id == entry.id, "nobody can know yet that it is another one"
+        work.describe()
+        work.supersede()
+        await one.until(entry, "done")
+        await settle()
+        latest = one.service.collections()[0]
+        assert (latest.id != entry.id, latest.state) == (True, "waiting")
+        assert (await one.service.ask(MASTER)).id == latest.id
+
+    house(story)
+
+
+def test_people_go_first_where_not_all_can_run_and_a_full_queue_is_said() -> None:
+    async def story(one: House) -> None:
+        first, work = await one.ask(Ask(("/data/1.nxs",)))
+        again, rotation = Ask(("/data/2.nxs",), reprocess_of="x"), Ask(("/data/3.nxs",))
+        for ask in (again, rotation, Ask(("/data/4.nxs",), grid=GridWords("3x1"))):
+            await one.service.ask(ask)
+        with pytest.raises(Full, match="1 collections are watched and 3 wait"):
+            await one.service.ask(Ask(("/data/5.nxs",)))
+        order = []
+        for _ in range(4):
+            order.append(first.ask.masters[0])
+            work.describe()
+            work.finish()
+            await one.until(first, "done")
+            await settle()
+            running = [entry for entry in one.service.collections() if entry.state == "waiting"]
+            if running:
+                first = running[0]
+                work = one.works.made[first.id]
+        assert order == ["/data/1.nxs", "/data/4.nxs", "/data/3.nxs", "/data/2.nxs"]
+
+    house(story, Terms(running=1, queued=3))
+
+
+def test_whatever_breaks_breaks_one_collection() -> None:
+    async def story(one: House) -> None:
+        bad, work = await one.ask()
+        fault, other = await one.ask(Ask(("/data/2.nxs",)))
+        good, _ = await one.ask(Ask(("/data/3.nxs",)))
+        work.fail(Broken("/data/m.nxs is no HDF5 file"))
+        other.fail(ZeroDivisionError("oh"))
+        await one.until(bad, "failed")
+        await one.until(fault, "failed")
+        assert bad.reason == "/data/m.nxs is no HDF5 file"
+        assert fault.reason == "this is a fault of filewatcher: ZeroDivisionError: oh"
+        assert good.state == "waiting"
+        assert work.closed
+        assert other.closed
+
+    house(story)
+
+
+def test_without_workers_a_collection_waits_for_them() -> None:
+    async def story(one: House) -> None:
+        entry, work = await one.ask()
+        work.fail(Unreachable("no scheduler at tcp://x"))
+        await one.until(entry, "queued")
+        assert entry.reason == "no scheduler at tcp://x"
+        one.service._pump()
+        assert entry.task is None
+        one.now += AGAIN
+        one.service._pump()
+        await settle()
+        assert entry.state == "waiting"
+        assert one.works.made[entry.id] is not work
+
+    house(story)
+
+
+def test_cancelling_ends_what_runs_and_what_waits() -> None:
+    async def story(one: House) -> None:
+        entry, work = await one.ask()
+        waiting = await one.service.ask(Ask(("/data/2.nxs",)))
+        await one.service.cancel(waiting.id)
+        assert one.service.get(waiting.id).state == "cancelled"
+        assert not entry.over
+        await one.service.cancel(entry.id)
+        assert (entry.state, work.closed) == ("cancelled", True)
+        await one.service.cancel(entry.id)
+        assert one.registry.rows[entry.id].state == "cancelled"
+        assert (entry.id, "ended cancelled False") in one.diary.heard
+
+    house(story, Terms(running=1))
+
+
+def test_what_is_cancelled_before_its_task_has_begun_is_cancelled() -> None:
+    async def story(one: House) -> None:
+        asked = await one.service.ask(MASTER)
+        await one.service.cancel(asked.id)
+        assert one.service.get(asked.id).state == "cancelled"
+        assert one.registry.rows[asked.id].ended is not None
+
+    house(story)
+
+
+def test_a_restart_goes_on_with_all_that_had_not_ended() -> None:
+    async def story(one: House) -> None:
+        done, work = await one.ask()
+        work.describe()
+        work.tell(0, 1, 2)
+        work.finish()
+        await one.until(done, "done")
+        running, other = await one.ask(Ask(("/data/2.nxs",)))
+        other.describe()
+        before = done.summary(0.0)
+        await one.restart()
+        assert [entry.id for entry in one.service.collections()] == [running.id, done.id]
+        assert one.service.get(done.id).summary(0.0) == before
+        assert running.id in one.works.made
+        assert one.service.get(running.id).state == "waiting"
+        seen = await one.service.with_cells(done.id)
+        assert HEADER.unpack_from(seen.scans[0].log.message(seen.generation, 0))[3:] == (3, 3, 3)
+        assert seen.generation != done.generation, "the order is another one: viewers must begin anew"
+
+    house(story)
+
+
+def test_frames_of_few_collections_are_in_memory() -> None:
+    async def story(one: House) -> None:
+        entries = []
+        for number in range(4):
+            entry, work = await one.ask(Ask((f"/data/{number}.nxs",)))
+            work.describe()
+            work.finish()
+            await one.until(entry, "done")
+            entries.append(entry)
+        assert [bool(entry.scans) for entry in entries] == [False, False, True, True]
+        await one.service.with_cells(entries[0].id)
+        assert [bool(entry.scans) for entry in entries] == [True, False, False, True]
+
+    house(story, Terms(in_memory=2))
+
+
+def test_reprocessing_is_a_collection_beside_the_first() -> None:
+    async def story(one: House) -> None:
+        entry, work = await one.ask()
+        asked = await one.service.reprocess(entry.id, replace(MASTER, parameters=("d_min=2",)))
+        assert one.service.get(asked.id).ask.wait, "the first one still runs: there is more to come"
+        work.describe()
+        work.finish()
+        await one.until(entry, "done")
+        again = await one.service.reprocess(entry.id, replace(MASTER, parameters=("d_min=3",)))
+        assert not one.service.get(again.id).ask.wait
+        assert not (await one.service.reprocess(entry.id, replace(MASTER, parameters=("d_min=3",)))).new
+
+    house(story)
+
+
+def test_what_is_refused_is_not_remembered() -> None:
+    async def story(one: House) -> None:
+        one.works.refused = Forbidden("/etc/passwd is outside")
+        with pytest.raises(Forbidden):
+            await one.service.ask(MASTER)
+        assert one.registry.rows == {}
+        for what in (one.service.cancel, one.service.end, one.service.with_cells):
+            with pytest.raises(Unknown):
+                await what("nobody")
+
+    house(story)
+
+
+def test_the_end_is_passed_on_also_to_what_has_not_begun_and_after_a_restart() -> None:
+    async def story(one: House) -> None:
+        entry, work = await one.ask()
+        await one.service.end(entry.id)
+        assert work.stopped
+        early = await one.service.ask(Ask(("/data/2.nxs",)))
+        await one.service.end(early.id)
+        await settle()
+        assert one.works.made[early.id].stopped
+        await one.restart()
+        assert [one.works.made[name].stopped for name in (entry.id, early.id)] == [True, True]
+
+    house(story)
