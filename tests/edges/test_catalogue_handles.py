@@ -142,7 +142,7 @@ def test_a_master_that_cannot_be_had_is_named(served: Served) -> None:
     async def story() -> None:
         served.there.write_master()
         served.fail(errno.EIO, "read")
-        async with served.here.watching(first=2.0) as watching:
+        async with served.here.watching(first=6.0) as watching:
             ended = await watching.end()
             assert ended.expected == 0
             assert WORDS[errno.EIO] in "".join(watching.problems)
