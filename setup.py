@@ -22,6 +22,7 @@ def compiled(name: str, *flags: str, also: tuple[str, ...] = ()) -> Extension:
 setup(
     ext_modules=[
         compiled("spotfinding.bitshuffle._blocks"),
+        compiled("filewatcher.edges.swmr.index._entries"),
         # No contraction to fused multiply-add, which rounds once where DIALS rounds twice.
         compiled(
             "spotfinding.native._kernel",

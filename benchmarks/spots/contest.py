@@ -85,7 +85,8 @@ class Contest:
         contestants = [self._one_core["native"], self._other_core]
         for contestant in contestants:
             contestant.call("prepare", frames.as_json())
-        alone, both = [], []
+        alone: list[dict[str, float]] = []
+        both: list[dict[str, float]] = []
         for _ in range(rounds):
             for used, rates in ((contestants[:1], alone), (contestants, both)):
                 given = {what: _together(used, what, seconds) for what in ("many", "loops")}
