@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from functools import cached_property
 from operator import attrgetter
 from typing import TYPE_CHECKING, Protocol
 
@@ -107,7 +108,16 @@ class Analysis:
 
     def spots(self, chunk: Chunk, layout: Layout, patience: float = 0.0) -> Measured:
         """Return the spots of an image; arguments and errors as for a call."""
-        return self._engine.spots(self.pixels(chunk, layout, patience))
+        return self.spots_on(self.pixels(chunk, layout, patience))
+
+    def spots_on(self, pixels: NDArray[np.generic]) -> Measured:
+        """Return the spots of an image, shape (slow, fast). Raises `AnalysisError`."""
+        return self._engine.spots(pixels)
+
+    @cached_property
+    def mask(self) -> NDArray[np.bool_] | None:
+        """Shape (slow, fast), True = masked; None where the master has no mask."""
+        return self.detector.pixel_mask()
 
     def pixels(self, chunk: Chunk, layout: Layout, patience: float = 0.0) -> NDArray[np.generic]:
         """Return an image, shape (slow, fast); arguments and errors as for a call."""

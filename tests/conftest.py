@@ -11,10 +11,13 @@ import pytest
 from hypothesis import settings
 
 from filewatcher.testing.mariadb import PrivateMariaDB
+from filewatcher.testing.rabbitmq import PrivateRabbitMQ
 from filewatcher.testing.slurm import PrivateSlurm
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    from playwright.sync_api import Browser
 
     from tests.ispyb_database import IspybDatabase
 
@@ -77,3 +80,29 @@ def slurm(private_slurm: PrivateSlurm, monkeypatch: pytest.MonkeyPatch) -> Itera
         monkeypatch.setenv(name, value)
     yield private_slurm
     private_slurm.until(lambda: not private_slurm.jobs(), "empty queue: a test left a job behind")
+
+
+@pytest.fixture(scope="session")
+def rabbitmq(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateRabbitMQ]:
+    """A real RabbitMQ; where it cannot be had, tests fail: they are not skipped."""
+    with PrivateRabbitMQ(tmp_path_factory.mktemp("rabbitmq")) as broker:
+        yield broker
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Real Chromium, started once."""
+    from playwright.sync_api import sync_playwright  # noqa: PLC0415  only the tests of the page want a browser
+
+    from filewatcher.testing.viewer import ARGUMENTS, CHROMIUM  # noqa: PLC0415
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def screenshots() -> Path:
+    """Where pictures of the page are kept."""
+    return PROJECT / "screenshots"

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from filewatcher.core.observations import Described
     from filewatcher.core.run import Order, Run
     from filewatcher.edges.swmr import Budget
-    from filewatcher.ports import Listener, Opened, Pool
+    from filewatcher.ports import Listener, Observer, Opened, Pool
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +39,9 @@ def build(
     listener: Listener,
     limits: Limits,
     budget: Budget,
+    noted: Callable[[SwmrObserver], Observer] | None = None,
 ) -> Built:
-    """Build it; nothing runs yet."""
+    """Build it; nothing runs yet. `noted` may put something between the observer and the loop."""
     started = time.monotonic()
     scans = Collection(
         [
@@ -63,5 +64,6 @@ def build(
         seen=scans.rows_seen,
         budget=budget,
     )
-    loop = CollectionLoop(order, scans, observer, pool, open_run, listener, time.monotonic, limits)
+    seen = observer if noted is None else noted(observer)
+    loop = CollectionLoop(order, scans, seen, pool, open_run, listener, time.monotonic, limits)
     return Built(scans, observer, loop)

@@ -25,6 +25,7 @@ from filewatcher.cli.crew import Crew
 from filewatcher.cli.depositing import open_office
 from filewatcher.cli.placing import ispyb_credentials, resolver_at
 from filewatcher.cli.profiles import choose
+from filewatcher.cli.recipes import join_zocalo
 from filewatcher.cli.workshop import Workshop
 from filewatcher.config import read_settings
 from filewatcher.core.asks import Ask
@@ -79,11 +80,16 @@ async def _serve(config: ServeConfig) -> int:
         house.push_async_callback(crew.close)
         results = (config.results or state / "results").absolute()
         workshop = Workshop(crew, limits_of(profile), budget, roots, state, results, config.notify, office)
+        house.push_async_callback(workshop.close)
         terms = Terms(config.limits.running, config.limits.queued, config.limits.remembered)
         service = Service(workshop, registry, time.monotonic, _today, terms, _resolver(house))
         house.push_async_callback(service.close)
         metrics = Metrics(service.counts, lambda: crew.ready)
         service.follow(metrics)
+        zocalo = None if config.zocalo is None else join_zocalo(config.zocalo, service, state)
+        if zocalo is not None:
+            house.push_async_callback(zocalo.close)
+            service.follow(zocalo)
         about = {"version": version("filewatcher"), "generation": f"{os.getpid()}-{int(time.time())}"}
         doorway = Doorway(tokens, _names(config.listen), config.listen.secure, config.limits.body)
         web = create_app(service, doorway, roots.check, lambda: about | {"workers": crew.ready}, metrics)
@@ -91,6 +97,8 @@ async def _serve(config: ServeConfig) -> int:
         warming = asyncio.create_task(workshop.warm_up())
         house.push_async_callback(_stop, warming)
         await service.start()
+        if zocalo is not None:
+            await zocalo.start()
         for one in config.watch_directories:
             house.push_async_callback(_stop, _watch(service, config, one))
         url = _announce(state, config.listen, listening)

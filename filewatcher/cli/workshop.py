@@ -20,11 +20,13 @@ from filewatcher.cli.gridding import checked_words
 from filewatcher.cli.listeners import Listeners, Stopwatch
 from filewatcher.cli.notifying import Notifier
 from filewatcher.cli.placing import ISPYB
+from filewatcher.cli.viewing import Albums, Noting, Pictures, seen
 from filewatcher.cli.watch import refuse_folder
 from filewatcher.cli.wishes import Wishes
 from filewatcher.core.asks import priority_of
 from filewatcher.core.cells import CellLog
 from filewatcher.core.messages import State
+from filewatcher.core.places import Places
 from filewatcher.edges.journal import RUNS, JournalReader
 from filewatcher.edges.output.stored import read_results
 from filewatcher.errors import FilewatcherError, Refused, Unreachable
@@ -75,6 +77,7 @@ class Workshop:
         self._resolving = threading.Lock()
         """DIALS is measured once, though many ask at the start."""
         self._warm = False
+        self.pictures, self._albums = Pictures(), Albums(crew, roots)
 
     async def warm_up(self) -> None:
         """Look once which engines there are, which takes seconds; until then asks are answered without knowing."""
@@ -96,6 +99,18 @@ class Workshop:
         """Build the work of one ask; nothing runs yet. Raises `Refused`."""
         return CollectionWork(self, name, ask, listener)
 
+    async def view(self, kept: Kept, scan: int, frame: int, what: str, black: float | None) -> bytes:
+        """Return a frame of a collection that has ended, for a person."""
+
+        async def make() -> bytes:
+            return await self._albums.view(kept.id, self.wishes(kept.ask), (scan, frame), what, black)
+
+        return await self.pictures.get((kept.id, scan, frame, what, black), make)
+
+    async def close(self) -> None:
+        """Leave nothing running."""
+        await self._albums.close()
+
     async def archive(self, kept: Kept) -> list[CellLog]:
         """Return what is on record of a collection that has ended."""
         return await asyncio.to_thread(self._archive, kept)
@@ -115,6 +130,7 @@ class Workshop:
             gridinfos=ask.gridinfos,
             frames=ask.frames,
             wait=ask.wait,
+            **{name: given for name in ("timeout_first", "timeout") if (given := getattr(ask, name)) is not None},
             verify=ask.verify,
             results=self.results,
             dcid=",".join(map(str, ask.dcids)) or None,
@@ -179,7 +195,11 @@ class CollectionWork:
         self._place = workshop.crew.place(priority_of(ask, grid=ask.sketched))
         told = Listeners(listener, self._stopwatch, self._notifier, self._place.need)
         self._listener = listener
-        self._built = build(wishes, order, self._place.share, self._open, told, workshop.limits, workshop.budget)
+        self._places = Places()
+        self._built = build(
+            wishes, order, self._place.share, self._open, told, workshop.limits, workshop.budget,
+            lambda observer: Noting(observer, self._places),
+        )  # fmt: skip
 
     @property
     def progress(self) -> list[Progress]:
@@ -214,6 +234,14 @@ class CollectionWork:
     def end(self) -> None:
         """The detector has stopped."""
         self._built.scans.stop(time.monotonic())
+
+    async def view(self, scan: int, frame: int, what: str, black: float | None) -> bytes:
+        """Return a frame for a person, made by a worker that has nothing else to do."""
+
+        async def make() -> bytes:
+            return await self._place.share.view(seen(self._places, scan, frame), what, black)
+
+        return await self._workshop.pictures.get((self._name, scan, frame, what, black), make)
 
     async def close(self) -> None:
         """Leave nothing running."""

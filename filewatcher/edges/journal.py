@@ -253,7 +253,8 @@ def _translated(work: Callable[[sqlite3.Connection], T], db: sqlite3.Connection,
     try:
         return work(db)
     except sqlite3.Error as error:
-        raise Broken(f"the journal in {folder} failed ({error}); what was recorded before is kept") from error
+        kept = "what was recorded before is kept: make room if its disk is full, then start the same command again"
+        raise Broken(f"the journal in {folder} failed ({error}); {kept}") from error
 
 
 def _insert(db: sqlite3.Connection, rows: list[Row]) -> None:

@@ -81,6 +81,12 @@ class Work(Protocol):
     def end(self) -> None:
         """The detector has stopped: what does not come soon will not come."""
 
+    async def view(self, scan: int, frame: int, what: str, black: float | None) -> bytes:
+        """Return a frame as ``image`` (PNG; `black`: counts, None = chosen) or ``notes`` (JSON).
+
+        Raises `Unknown` where it was not seen, `Unreachable` where no worker is ready.
+        """
+
     async def close(self) -> None:
         """Leave nothing running."""
 
@@ -99,6 +105,9 @@ class Works(Protocol):
 
     def open(self, name: str, ask: Ask, listener: Listener) -> Work:
         """Build it; nothing runs yet. Raises `Refused`."""
+
+    async def view(self, kept: Kept, scan: int, frame: int, what: str, black: float | None) -> bytes:
+        """As `Work.view`, of a collection that has ended."""
 
     async def archive(self, kept: Kept) -> Sequence[CellLog]:
         """Return what is on record of a collection that has ended, one log per scan."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -17,7 +16,7 @@ from filewatcher.service.ports import Kept
 from filewatcher.service.telling import Telling
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Sequence
+    from collections.abc import Callable, Coroutine
 
     from filewatcher.core.asks import Ask
     from filewatcher.core.run import Finished
@@ -91,6 +90,15 @@ class Service:
                 self._in_memory(entry)
         return entry
 
+    async def view(self, collection: str, scan: int, frame: int, what: str, black: float | None) -> bytes:
+        """Return a frame as `Work.view` does, also of a collection that has ended."""
+        entry = self.get(collection)
+        if entry.work is not None:
+            return await entry.work.view(scan, frame, what, black)
+        if not entry.over:
+            raise Unknown(f"collection {entry.id} has not begun: it has no images yet")
+        return await self._works.view(entry.kept, scan, frame, what, black)
+
     def summary(self, entry: Entry) -> dict[str, object]:
         """Return what is told of a collection now."""
         return dict(entry.summary(self._clock()))
@@ -144,12 +152,11 @@ class Service:
         if entry.over:
             return
         entry.cancelling = True
-        if entry.task is None:
-            await self._over(entry, "cancelled", None)
-            return
-        entry.task.cancel()
-        with suppress(asyncio.CancelledError):
+        if entry.task is not None:
+            entry.task.cancel()
             await asyncio.wait([entry.task])
+        if not entry.over:  # it had not begun
+            await self._over(entry, "cancelled", None)
 
     async def close(self) -> None:
         """Stop; what has not ended goes on with the next start."""
@@ -288,7 +295,3 @@ class Service:
         for entry in self._entries.values():
             found[entry.state] = found.get(entry.state, 0) + 1
         return found
-
-    def followers(self) -> Sequence[Follower]:
-        """Return those that are told."""
-        return tuple(self._followers)

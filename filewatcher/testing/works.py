@@ -88,6 +88,10 @@ class ScriptedWork:
         """Note it."""
         self.stopped = True
 
+    async def view(self, scan: int, frame: int, what: str, black: float | None) -> bytes:
+        """Say what was asked for."""
+        return f"live {scan} {frame} {what} {black}".encode()
+
     async def close(self) -> None:
         """Note it."""
         self.closed = True
@@ -119,6 +123,10 @@ class ScriptedWorks:
         """Make one."""
         self.made[name] = ScriptedWork(name, ask, listener)
         return self.made[name]
+
+    async def view(self, kept: Kept, scan: int, frame: int, what: str, black: float | None) -> bytes:  # noqa: ARG002
+        """Say what was asked for."""
+        return f"ended {scan} {frame} {what} {black}".encode()
 
     async def archive(self, kept: Kept) -> list[CellLog]:  # noqa: ARG002  the Protocol's
         """Three frames that are missing."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from filewatcher.testing.clocks import shifted_clock
+from filewatcher.testing.preloads import shifted_clock
 from tests.edges.conftest import Mount
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import random
 import runpy
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import h5py
 import numpy as np
@@ -35,6 +35,20 @@ def daemon(tmp_path: Path) -> Iterator[Daemon]:
     assert one.faults() == []
 
 
+def see_image(daemon: Daemon, collection: str, lines: list[dict[str, Any]]) -> None:
+    """Look at the strongest frame: its spots are those that were counted."""
+    best = max(lines, key=lambda line: line["n_spots_total"])
+    assert best["n_spots_total"] > 0
+    where = f"/api/collections/{collection}/frames/{best['frame']}"
+    with daemon.http as http:
+        picture, notes = http.get(f"{where}/image"), http.get(f"{where}/spots")
+        assert picture.content.startswith(b"\x89PNG"), picture.text
+        assert len(notes.json()["spots"]) == best["n_spots_total"]
+        assert http.get(f"{where}/image?contrast=-1").status_code == 422
+        beyond = http.get(f"/api/collections/{collection}/frames/{FRAMES}/image")
+    assert (beyond.status_code, beyond.json()["detail"]) == (404, f"image {FRAMES + 1} of scan 0 is not on disk")
+
+
 @pytest.mark.timeout(300)
 def test_a_scan_triggered_before_its_first_file_is_seen_live_and_after_a_restart(
     daemon: Daemon, shell: Shell, tmp_path: Path
@@ -46,11 +60,16 @@ def test_a_scan_triggered_before_its_first_file_is_seen_live_and_after_a_restart
     assert daemon.get(collection)["state"] == "waiting"
 
     simulator = shell.start("simulate", master.parent, *SIMULATION)
-    cells = Cells()
+    cells, looked = Cells(), False
     with daemon.viewer(collection) as told:
         for message in told:
             if isinstance(message, bytes):
                 cells.take(message)
+                if not looked and cells.cells:
+                    looked = True
+                    with daemon.http as http:
+                        live = http.get(f"/api/collections/{collection}/frames/{min(cells.cells)}/image")
+                    assert live.content.startswith(b"\x89PNG"), live.text
             elif message["collection"]["state"] == "done" and len(cells.cells) == FRAMES:
                 break
     assert shell.finish(simulator).code == 0
@@ -73,6 +92,8 @@ def test_a_scan_triggered_before_its_first_file_is_seen_live_and_after_a_restart
         spots = file["entry/scan_0/frames/n_spots_total"][()]
     assert spots.tolist() == [line["n_spots_total"] for line in lines]
     assert (summary["done"], summary["grid"]["columns"]) == (FRAMES, 8)
+
+    see_image(daemon, collection, lines)
 
     assert daemon.stop() == 0
     daemon.start()

@@ -78,8 +78,12 @@ def test_one_with_another_version(tmp_path: Path) -> None:
     (other / "METADATA").write_text("Metadata-Version: 2.1\nName: filewatcher\nVersion: 9.9\n")
     path = f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}"
     profile = slurm_profile(environment={"variables": {"PYTHONPATH": path}}, workers={"per_job": 1})
+    said: list[str] = []
     with pytest.raises(Unreachable, match=r"worker slurm-\d+ has filewatcher 9.9 instead of "):
-        asyncio.run(arm(Office(profile, print)))
+        asyncio.run(arm(Office(profile, said.append)))
+    pauses = [sentence.rpartition(" the next try is in ")[2] for sentence in said if "is of no use" in sentence]
+    assert pauses[:2] == ["2 s", "4 s"], said
+    assert any("is given back" in sentence for sentence in said)
 
 
 @pytest.mark.timeout(200)

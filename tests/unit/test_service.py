@@ -229,6 +229,7 @@ def test_cancelling_ends_what_runs_and_what_waits() -> None:
         waiting = await one.service.ask(Ask(("/data/2.nxs",)))
         await one.service.cancel(waiting.id)
         assert one.service.get(waiting.id).state == "cancelled"
+        assert not entry.over
         await one.service.cancel(entry.id)
         assert (entry.state, work.closed) == ("cancelled", True)
         await one.service.cancel(entry.id)
@@ -236,6 +237,16 @@ def test_cancelling_ends_what_runs_and_what_waits() -> None:
         assert (entry.id, "ended cancelled False") in one.diary.heard
 
     house(story, Terms(running=1))
+
+
+def test_what_is_cancelled_before_its_task_has_begun_is_cancelled() -> None:
+    async def story(one: House) -> None:
+        asked = await one.service.ask(MASTER)
+        await one.service.cancel(asked.id)
+        assert one.service.get(asked.id).state == "cancelled"
+        assert one.registry.rows[asked.id].ended is not None
+
+    house(story)
 
 
 def test_a_restart_goes_on_with_all_that_had_not_ended() -> None:

@@ -94,6 +94,11 @@ class DaskPool:
         return self.placing.ready()
 
     @property
+    def gone(self) -> bool:
+        """Whether there is no scheduler any more, for good."""
+        return self._gone is not None
+
+    @property
     def workers_at_first(self) -> int:
         """How many workers there are from the beginning; 0 = they come when their cluster gives them."""
         assert self._door is not None
@@ -122,8 +127,8 @@ class DaskPool:
 
     async def _start(self) -> None:
         dask.config.set(CLIENT_SETTINGS)
-        # what a user has to know is said in a sentence
-        logging.getLogger("distributed").setLevel(logging.CRITICAL)
+        for name in ("distributed", "distributed.client"):  # what a user has to know is said in a sentence
+            logging.getLogger(name).setLevel(logging.CRITICAL)
         await self._connect()
         self._do(self._stay_connected())
 
@@ -204,6 +209,11 @@ class DaskPool:
             self._futures.pop(lost.ticket).release()
             if lost.share in self._shares:
                 self._shares[lost.share].back(BatchLost(lost.batch, reason, blameless=blameless))
+
+    def judged(self, address: str, *, fit: bool) -> None:
+        """Tell the cluster whether a worker can be used; one that another share uses can be."""
+        if address in self.workers and (fit or not self.placing.has(address)):
+            self._cluster.judged(self.workers[address], fit=fit)
 
     # ---- what shares hand out
 

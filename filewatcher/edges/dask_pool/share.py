@@ -6,15 +6,23 @@ import asyncio
 import secrets
 from typing import TYPE_CHECKING, Any
 
+from distributed.client import FutureCancelledError
+from distributed.comm.core import CommClosedError
+from distributed.scheduler import KilledWorker
+
+from filewatcher.edges.dask_pool import worker
 from filewatcher.edges.dask_pool.arming import Arming
-from filewatcher.errors import FilewatcherError
+from filewatcher.errors import Broken, FilewatcherError, Unreachable
 from spotfinding.chunks import Layout, unsupported
 
 if TYPE_CHECKING:
     from filewatcher.core.batching import Batch, BatchEnded, BatchLost
-    from filewatcher.core.messages import ChunkLayout
+    from filewatcher.core.messages import ChunkLayout, FrameReady
     from filewatcher.core.run import Job
     from filewatcher.edges.dask_pool.pool import DaskPool
+
+LAST = 100
+"""Priority of what may wait for all else."""
 
 
 class Share:
@@ -30,6 +38,8 @@ class Share:
         self._back: asyncio.Queue[BatchEnded | BatchLost | FilewatcherError] = asyncio.Queue()
         self._tasks: list[asyncio.Task[None]] = []
         self._closed = False
+        self._armed: list[str] = []
+        """Addresses of workers that know its collection; some may be gone."""
 
     @property
     def priority(self) -> int:
@@ -66,7 +76,7 @@ class Share:
         Raises `Broken` if the collection cannot be analysed, `Unreachable` if there is nobody to do it.
         """
         self._job, self.name = job, f"{job.name}-{secrets.token_hex(4)}"
-        arming = Arming(job, self.name, self._pool.analysis, self._pool.say)
+        arming = Arming(job, self.name, self._pool.analysis, self._pool.say, self._pool.judged)
         await arming.prepare()
         self.arming = arming
         for address in self._pool.workers:
@@ -83,6 +93,7 @@ class Share:
         workers = self._pool.workers
         if await arming.arm(self._pool.tasks, address, workers[address]) and address in workers and not self._closed:
             self._pool.placing.armed(address, self.number)
+            self._armed.append(address)
 
     def submit(self, job: str, batch: Batch) -> None:
         """Hand out a batch; it comes back by `ended`."""
@@ -92,6 +103,29 @@ class Share:
         every = self._job.verify
         judged = [i for i, f in enumerate(batch.frames) if f.frame % every == 0] if every else []
         self._pool.hand_out(self, batch, (_plain(batch.frames[0].layout), places, judged))
+
+    async def view(self, frame: FrameReady, what: str, black: float | None = None) -> bytes:
+        """Have a worker make a frame into something for a person, when no batch waits; see `worker.view`.
+
+        Raises `Unreachable` while no worker is armed, `Broken` for a frame that cannot be shown.
+        """
+        self._armed = [address for address in self._armed if address in self._pool.workers]
+        if self._closed or not self._armed:
+            raise Unreachable("no worker is ready to show an image: try again in a moment")
+        self._armed.append(self._armed.pop(0))  # one after the other
+        place = (frame.path, frame.offset, frame.size, frame.filter_mask)
+        future = self._pool.tasks.submit(
+            self._armed[0], LAST, worker.view, self.name, _plain(frame.layout), place, what, black
+        )
+        try:
+            state, found = await future
+        except (KilledWorker, FutureCancelledError, CommClosedError) as error:
+            raise Unreachable(f"the worker that was to show image {frame.frame + 1} is gone: try again") from error
+        finally:
+            future.release()
+        if state != "done":
+            raise Broken(f"image {frame.frame + 1} cannot be shown: {found}")
+        return bytes(found)
 
     async def ended(self) -> list[BatchEnded | BatchLost]:
         """Wait for batches to come back; all that have. Raises `Unreachable` when there is no scheduler any more."""

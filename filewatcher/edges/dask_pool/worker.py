@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from functools import cache
@@ -102,6 +103,23 @@ def analyse(
             else:
                 answers.append(_answer(analysis, Chunk(*place), stored))
     return answers, time.perf_counter() - start
+
+
+def view(job: str, layout: tuple[Any, ...], place: Place, what: str, black: float | None) -> tuple[str, bytes | str]:
+    """Make a frame into something for a person: `what` is ``image`` (PNG) or ``notes`` (JSON).
+
+    Returns ``("done", bytes)``, or ``("failed", reason)``.
+    """
+    from spotfinding.imageview import notes, picture  # noqa: PLC0415  few frames are looked at
+
+    analysis, chunk = _analyses[job], Chunk(*place)
+    try:
+        pixels = analysis.pixels(chunk, Layout(*layout), _patience(chunk.path.rpartition("/")[0]))
+        if what == "image":
+            return "done", picture(analysis, pixels, black)
+        return "done", json.dumps(notes(analysis, pixels)).encode()
+    except AnalysisError as error:
+        return "failed", str(error)
 
 
 @cache

@@ -10,7 +10,7 @@ from fastapi import FastAPI, Response
 from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
 
-from filewatcher.edges.web import frames, problems, results, routes
+from filewatcher.edges.web import frames, images, problems, results, routes
 from filewatcher.edges.web.gate import Gate
 from filewatcher.edges.web.models import LoginBody
 from filewatcher.edges.web.tokens import COOKIE, Right
@@ -65,6 +65,7 @@ def create_app(
     app.include_router(routes.collections(service, about))
     app.include_router(frames.frames(service))
     app.include_router(frames.live(service))
+    app.include_router(images.images(service))
     app.include_router(results.results(service, allowed))
     _entrance(app, doorway)
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 SAFE = frozenset({"GET", "HEAD"})
-OPEN = frozenset({"/api/login", "/health"})
+OPEN = frozenset({"/api/login", "/api/logout", "/health"})
 """Paths that need no token; neither do the page and its static files, which hold nothing."""
 GUARDED = ("/api", "/metrics")
 

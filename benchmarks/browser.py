@@ -1,0 +1,164 @@
+"""How soon a result is a drawn cell, and how smoothly: `make bench`, or ``python benchmarks/browser.py --help``.
+
+Headless Chromium with software drawing shows the page of a server that sends what the real one would. From the moment
+at which a result is known to the server to the end of the call that draws its cell; pictures per second as the browser
+shows them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from figures import machine, target
+from playwright.sync_api import Browser, sync_playwright
+
+from filewatcher.core.grid import Grid
+from filewatcher.core.messages import METRICS
+from filewatcher.testing.pageserver import PageServer
+from filewatcher.testing.viewer import ARGUMENTS, CHROMIUM, Viewer
+
+EVERY = 0.01
+"""Seconds between two results, or groups of them, as a collector has them."""
+APART = 0.02
+"""Seconds between two messages to a viewer: as of the real server."""
+
+WATCH = """() => {
+    window.drawn = [];
+    window.pictures = [];
+    __grid.ondrawn = (scan, { version, time }) => drawn.push([version, time]);
+    const next = (now) => { pictures.push(now); requestAnimationFrame(next); };
+    requestAnimationFrame(next);
+}"""
+SEEN = "() => [window.drawn, window.pictures]"
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A grid that fills."""
+
+    columns: int
+    rows: int
+    rate: int
+    """Cells per second."""
+    before: float
+    """Share of the cells that are known when it begins."""
+    p95_ms: float
+    pictures: float = 0.0
+    """Per second, at least."""
+
+    @property
+    def name(self) -> str:
+        """As it is printed."""
+        return f"{self.columns}x{self.rows}, {self.rate:,} cells/s"
+
+
+CASES = (Case(86, 73, 1_000, 0.0, 100.0), Case(1000, 1000, 20_000, 0.5, 100.0, pictures=50.0))
+
+
+def measure(browser: Browser, case: Case, seconds: float) -> dict[str, Any]:
+    """Let a grid fill before somebody who looks; returns latency and pictures per second."""
+    grid = Grid(case.columns, case.rows, snaked=True)
+    words = {"columns": case.columns, "rows": case.rows, "orientation": "horizontal", "snaked": True}
+    server = PageServer()
+    try:
+        server.pause = APART
+        log = server.add("bench", [{"expected": len(grid), "grid": words}]).logs[0]
+        values = numbers(grid)
+        first = int(case.before * len(grid))
+        server.record("bench", 0, range(first), [1] * first, values[:first])
+        viewer = Viewer(browser, server.url, (1400, 1100)).open("bench").drawn(first)
+        viewer.ask(WATCH)
+        fill(server, case, values, seconds)
+        viewer.drawn(log.version)
+        drawn, pictures = (np.array(seen) for seen in viewer.ask(SEEN))
+        viewer.close()
+        late = 1000 * (drawn_at(drawn, first, log.version) / 1000 - log.times[first : log.version])
+    finally:
+        server.stop()
+    gaps = np.diff(pictures)
+    return {
+        "name": case.name,
+        "cells": log.version - first,
+        "late-ms": {f"p{share}": round(float(np.percentile(late, share)), 1) for share in (50, 95, 99)},
+        "pictures-per-second": round(1000 / float(gaps.mean()), 1),
+        "longest-gap-ms": round(float(gaps.max()), 1),
+    }
+
+
+def fill(server: PageServer, case: Case, values: np.ndarray[Any, Any], seconds: float) -> None:
+    """Record cells at the rate of the case; what is late is made up for."""
+    log = server.collections["bench"].logs[0]
+    first, began = log.version, time.monotonic()
+    while (spent := time.monotonic() - began) < seconds:
+        until = min(len(values), first + int(case.rate * spent))
+        frames = range(log.version, until)
+        if frames:
+            server.record("bench", 0, frames, [1] * len(frames), values[frames.start : frames.stop])
+        time.sleep(EVERY)
+
+
+def drawn_at(drawn: np.ndarray[Any, Any], first: int, last: int) -> np.ndarray[Any, Any]:
+    """When each place of the log was drawn: milliseconds since the epoch, by place."""
+    return np.array(drawn[np.searchsorted(drawn[:, 0], np.arange(first, last), side="right"), 1])
+
+
+def numbers(grid: Grid) -> np.ndarray[Any, Any]:
+    """Two crystals on a noisy ground, growing stronger: the scale follows."""
+    rows, columns = grid.cells(np.arange(len(grid)))
+    x, y = columns / grid.columns, rows / grid.rows
+    spots = 400 * np.exp(-(((x - 0.6) / 0.08) ** 2) - ((y - 0.75) / 0.1) ** 2)
+    spots += np.random.default_rng(0).poisson(2, len(grid))
+    return np.repeat(np.floor(spots)[:, None], len(METRICS), axis=1)
+
+
+def run(*, quick: bool) -> dict[str, Any]:
+    """Measure everything."""
+    result: dict[str, Any] = {"machine": machine(Path.cwd()), "quick": quick, "cases": [], "targets": []}
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
+        result["machine"]["browser"] = browser.version
+        for case in CASES:
+            figures = measure(browser, case, 3.0 if quick else 6.0)
+            result["cases"].append(figures)
+            late = figures["late-ms"]
+            _say(
+                f"{case.name}: result -> drawn p50 {late['p50']} p95 {late['p95']} p99 {late['p99']} ms, "
+                f"{figures['pictures-per-second']} pictures/s, longest gap {figures['longest-gap-ms']} ms"
+            )
+            result["targets"].append(target(case.name, "result -> drawn p95, ms", late["p95"], case.p95_ms))
+            if case.pictures:
+                shown = figures["pictures-per-second"]
+                result["targets"].append(target(case.name, "pictures per second", shown, case.pictures, at_least=True))
+        browser.close()
+    return result
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def main() -> int:
+    """Measure and print; returns the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="end within half a minute")
+    parser.add_argument("--json", action="store_true", help="print all figures as one object")
+    parser.add_argument("--check", action="store_true", help="end with exit code 1 if a target is missed")
+    wanted = parser.parse_args()
+    result = run(quick=wanted.quick)
+    for one in result["targets"]:
+        word = "met   " if one["met"] else "MISSED"
+        _say(f"{word} {one['case']}: {one['what']} {one['value']} (target {one['limit']})")
+    if wanted.json:
+        print(json.dumps(result))
+    return 1 if wanted.check and not all(one["met"] for one in result["targets"]) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
