@@ -26,6 +26,8 @@ class Settings(BaseSettings):
     """Show where a fault of filewatcher happened."""
     filewatcher_watch_share: float = Field(default=0.2, gt=0, le=1)
     """Of one core: what watching files may take, all collections of a process together."""
+    filewatcher_zocalo_broker: str | None = None
+    """RabbitMQ where a configuration names none: an AMQP URL, or an environment of zocalo's configuration."""
     xdg_state_home: Path = Field(default_factory=lambda: Path.home() / ".local" / "state")
     xdg_cache_home: Path = Field(default_factory=lambda: Path.home() / ".cache")
     xdg_config_home: Path = Field(default_factory=lambda: Path.home() / ".config")
@@ -34,6 +36,12 @@ class Settings(BaseSettings):
     filewatcher_site_profiles: Path = Path("/etc/filewatcher/profiles")
     """Profiles of the site; a folder that its administrators write."""
 
+    ispyb_credentials: Path | None = None
+    """File that says how to log in to the beamline's database."""
+    filewatcher_ispyb_rows: int = Field(default=100_000, ge=0)
+    """Images of a grid up to which each has a row there; a larger one gets an attachment instead."""
+    filewatcher_ispyb_patience: float = Field(default=60.0, ge=0)
+    """Seconds that the end of a collection waits for what is still to be written there."""
     filewatcher_url: str | None = None
     """The daemon that ``status`` and ``cancel`` ask."""
     filewatcher_token: str | None = Field(default=None, repr=False)

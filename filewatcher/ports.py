@@ -108,6 +108,9 @@ class Cluster(Protocol):
     def want(self, workers: int) -> None:
         """Say how many workers would keep up."""
 
+    def judged(self, worker: str, *, fit: bool) -> None:
+        """Say whether a worker, by name, can be used; whoever gave one that cannot be gives another."""
+
     async def lost(self) -> str:
         """Wait until the scheduler is gone; says why. `start` gives another one."""
 

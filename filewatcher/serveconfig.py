@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
 from filewatcher.errors import Refused
 
@@ -82,6 +82,16 @@ class Watched(Section):
     """Folders below it that are watched too."""
 
 
+class Zocalo(Section):
+    """A queue on RabbitMQ whose messages ask for collections, and whose recipes are answered."""
+
+    queue: str
+    broker: SecretStr | None = None
+    """``amqp://user:password@host:port/vhost``, or an environment of zocalo's configuration; none = its default one."""
+    replaces: tuple[str, ...] = ("per_image_analysis",)
+    """Queues of the per-image analysis that is replaced: the outputs of its step are written to in its place."""
+
+
 class ServeConfig(Section):
     """All keys; what is left out has its default."""
 
@@ -96,6 +106,7 @@ class ServeConfig(Section):
     """Where workers run."""
     limits: Limits = Limits()
     watch_directories: tuple[Watched, ...] = ()
+    zocalo: Zocalo | None = None
     notify: tuple[str, ...] = ()
     """URLs that are told of every frame, as ``--notify``."""
     watch_share: Annotated[float, Field(gt=0, le=16)] | None = None

@@ -10,12 +10,16 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 
+from filewatcher.testing.mariadb import PrivateMariaDB
+from filewatcher.testing.rabbitmq import PrivateRabbitMQ
 from filewatcher.testing.slurm import PrivateSlurm
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from playwright.sync_api import Browser
+
+    from tests.ispyb_database import IspybDatabase
 
 PROJECT = Path(__file__).parent.parent
 TEST_DATA = Path(os.environ.get("FILEWATCHER_TEST_DATA") or PROJECT.parent / "shared" / "data")
@@ -53,6 +57,16 @@ def test_data() -> Path:
 
 
 @pytest.fixture(scope="session")
+def ispyb_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[IspybDatabase]:
+    """A real MariaDB with ISPyB's tables; where it cannot be had, tests fail: they are not skipped."""
+    from tests.ispyb_database import IspybDatabase  # noqa: PLC0415  slow: two hundred tables
+
+    folder = tmp_path_factory.mktemp("ispyb")
+    with PrivateMariaDB(folder / "server") as server:
+        yield IspybDatabase.make(server, folder)
+
+
+@pytest.fixture(scope="session")
 def private_slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateSlurm]:
     """A real Slurm of three nodes; where it cannot be had, tests fail: they are not skipped."""
     with PrivateSlurm(tmp_path_factory.mktemp("slurm")) as slurm:
@@ -66,6 +80,13 @@ def slurm(private_slurm: PrivateSlurm, monkeypatch: pytest.MonkeyPatch) -> Itera
         monkeypatch.setenv(name, value)
     yield private_slurm
     private_slurm.until(lambda: not private_slurm.jobs(), "empty queue: a test left a job behind")
+
+
+@pytest.fixture(scope="session")
+def rabbitmq(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateRabbitMQ]:
+    """A real RabbitMQ; where it cannot be had, tests fail: they are not skipped."""
+    with PrivateRabbitMQ(tmp_path_factory.mktemp("rabbitmq")) as broker:
+        yield broker
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ import sys
 
 import typer
 
-from filewatcher.cli import centre, demo, export, inspect, profile, remote, serve, simulate, spots, watch
+from filewatcher.cli import centre, demo, doctor, export, inspect, profile, remote, serve, simulate, spots, watch
 from filewatcher.errors import FilewatcherError
 
 app = typer.Typer(
@@ -32,6 +32,7 @@ app.command("cancel")(remote.cancel)
 app.add_typer(serve.app, name="config")
 app.command("simulate")(simulate.simulate)
 app.command("demo")(demo.demo)
+app.command("doctor")(doctor.doctor)
 app.add_typer(profile.app, name="profile")
 
 

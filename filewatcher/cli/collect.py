@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 
 from filewatcher.cli.building import build
 from filewatcher.cli.capacity import CapacityKeeper
+from filewatcher.cli.depositing import Depositor, open_office
 from filewatcher.cli.desk import Desk
 from filewatcher.cli.effort import effort_sentence, effort_times
 from filewatcher.cli.gridding import checked_words
 from filewatcher.cli.listeners import JsonLines, Listeners, Stopwatch, Words
 from filewatcher.cli.notifying import Notifier
+from filewatcher.cli.placing import ids_of
 from filewatcher.cli.profiles import chosen
 from filewatcher.config import on_this_machine, read_settings
 from filewatcher.core.batching import Limits
@@ -51,7 +53,9 @@ async def collect(wishes: Wishes) -> int:
     told: list[Listener] = [stopwatch, words, notifier, capacity.collection()]
     if wishes.as_json:
         told.append(JsonLines(order.engine))
-    desk = Desk(wishes, words.say, engine_reason)
+    office = open_office(wishes.notify, words.say)
+    depositor = None if office is None else Depositor(office, ids_of(wishes.dcid or ""))
+    desk = Desk(wishes, words.say, engine_reason, depositor)
     built = build(wishes, order, pool.share(), desk.open, Listeners(*told), limits, budget)
     if wishes.engine == "auto" and order.engine == "dials":
         words.say(f"warning: the slower engine dials will be used ({engine_reason})")
@@ -61,6 +65,10 @@ async def collect(wishes: Wishes) -> int:
         house.push_async_callback(pool.close)
         house.push_async_callback(built.observer.close)
         house.push_async_callback(notifier.close, words.say)
+        if office is not None and depositor is not None:
+            house.push_async_callback(office.close)
+            house.push(lambda kind, *_: office.hurry() if kind is not None else None)
+            house.enter_context(depositor)
         house.callback(words.stop)
         finished = await built.loop.run()
         words.stop()

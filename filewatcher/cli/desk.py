@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from filewatcher.cli.depositing import Depositor
     from filewatcher.cli.wishes import Wishes
     from filewatcher.core.gridinfo import GridInfo
     from filewatcher.core.lines import Json
@@ -56,8 +57,10 @@ class Filed:
 class Desk:
     """Opens the journal and the output folder of a run, and files the report at its end."""
 
-    def __init__(self, wishes: Wishes, say: Callable[[str], None], engine_reason: str) -> None:
-        self._wishes, self._say = wishes, say
+    def __init__(
+        self, wishes: Wishes, say: Callable[[str], None], engine_reason: str, depositor: Depositor | None = None
+    ) -> None:
+        self._wishes, self._say, self._depositor = wishes, say, depositor
         self._engine_reason = engine_reason
         self._started = datetime.now(UTC)
         self._grids: tuple[GridInfo | None, ...] = ()
@@ -94,7 +97,10 @@ class Desk:
         except BaseException:
             journal.close()
             raise
-        return Opened(journal, self._grids)
+        opened = Opened(journal, self._grids)
+        if self._depositor is not None and self._folder is not None:
+            self._depositor.begin(opened, described, journal.folder, self._folder.absolute())
+        return opened
 
     def _claim(self, journal: Journal, run: Run) -> None:
         self._folder = folders.choose(
@@ -115,7 +121,10 @@ class Desk:
         assert self._folder is not None
         reports = [self._report(finished, scan, times) for scan in finished.scans]
         pairs = [a.centring for a in finished.answers if isinstance(a.centring, Centring3D)]
-        write_all(self._folder, *reports, pair=pairs[-1] if pairs else None)
+        pair = pairs[-1] if pairs else None
+        write_all(self._folder, *reports, pair=pair)
+        if self._depositor is not None:
+            self._depositor.end(reports, pair, self._folder.absolute())
         sentences = [f"warning: {warning}" for warning in finished.warnings]
         for report, scan in zip(reports, finished.scans, strict=True):
             sentences += ending(report, scan.ended.reason, alone=len(reports) == 1)

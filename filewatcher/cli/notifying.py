@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from filewatcher.cli.placing import ISPYB, ids_of
 from filewatcher.core.answers import answer_line
 from filewatcher.core.lines import frame_line
 from filewatcher.edges.notify import GdaLines, HttpLines
@@ -30,7 +31,7 @@ class Notifier:
         self._engine = engine
         dcids = _ids(wishes)
         to_gda = [url for url in wishes.notify if url.startswith("udp:")]
-        others = [url for url in wishes.notify if not url.startswith("udp:")]
+        others = [url for url in wishes.notify if not url.startswith(("udp:", ISPYB))]
         for url in others:
             HttpLines.check(url)
         self._gda = [GdaLines(*_host_and_port(url), dcids) for url in to_gda]
@@ -76,16 +77,14 @@ class Notifier:
 
 def _ids(wishes: Wishes) -> tuple[int, ...]:
     scans = len(wishes.masters)
-    words = wishes.dcid.split(",") if wishes.dcid is not None else []
-    if not all(word.strip().isdecimal() for word in words):
-        raise Refused(f"--dcid {wishes.dcid}: data collection ids are whole numbers, as in 6153461")
-    gda = [url for url in wishes.notify if url.startswith("udp:")]
-    if gda and len(words) != scans:
+    ids = ids_of(wishes.dcid) if wishes.dcid is not None else ()
+    by_id = [url for url in wishes.notify if url.startswith(("udp:", ISPYB))]
+    if by_id and len(ids) != scans:
         raise Refused(
-            f"--notify {gda[0]} needs --dcid with {scans} data collection id{'s' * (scans != 1)}, one per master, "
-            f"not {len(words)}"
+            f"--notify {by_id[0]} needs --dcid with {scans} data collection id{'s' * (scans != 1)}, one per master, "
+            f"not {len(ids)}"
         )
-    return tuple(int(word) for word in words)
+    return ids
 
 
 def _host_and_port(url: str) -> tuple[str, int]:

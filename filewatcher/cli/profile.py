@@ -106,7 +106,7 @@ def try_out(
     def say(sentence: str) -> None:
         typer.echo(sentence, err=True)
 
-    steps = asyncio.run(trial(loaded.profile, folder.absolute(), patience, say))
+    steps = asyncio.run(trial(loaded.profile, folder.absolute(), patience, say)).steps
     if as_json:
         typer.echo(json.dumps({"profile": loaded.name, "seconds": {what: round(took, 3) for what, took in steps}}))
         return

@@ -26,6 +26,9 @@ Watched = Annotated[
     list[Path] | None,
     typer.Option("--watch-directory", metavar="DIR", help="A new master there starts a collection; repeatable."),
 ]
+Zocalo = Annotated[
+    str | None, typer.Option(metavar="QUEUE", help="Of RabbitMQ: its messages start collections.", show_default="none")
+]
 
 app = typer.Typer(help="How the daemon is set up.", no_args_is_help=True)
 
@@ -39,6 +42,7 @@ def serve(
     results: Results = None,
     profile: Profile = None,
     watch_directory: Watched = None,
+    zocalo: Zocalo = None,
 ) -> None:
     """Serve collections to whoever asks for them over HTTP, and a page to watch them."""
     from filewatcher.serveconfig import load  # noqa: PLC0415  heavy: --help must not wait for it
@@ -46,6 +50,7 @@ def serve(
     changes: dict[str, Any] = {"tokens": tokens, "results": results, "profile": profile}
     changes |= {"roots": root or None, "listen": {"host": host, "port": port}}
     changes["watch_directories"] = [{"folder": folder} for folder in watch_directory or ()] or None
+    changes["zocalo"] = None if zocalo is None else {"queue": zocalo}
     changes["listen"] = {key: value for key, value in changes["listen"].items() if value is not None} or None
     found = load(config, {key: value for key, value in changes.items() if value is not None})
     from filewatcher.cli.serving import run  # noqa: PLC0415

@@ -22,11 +22,15 @@ import uvicorn
 from filewatcher.cli import interrupts, logs
 from filewatcher.cli.collect import limits_of
 from filewatcher.cli.crew import Crew
+from filewatcher.cli.depositing import open_office
+from filewatcher.cli.placing import ispyb_credentials, resolver_at
 from filewatcher.cli.profiles import choose
+from filewatcher.cli.recipes import join_zocalo
 from filewatcher.cli.workshop import Workshop
 from filewatcher.config import read_settings
 from filewatcher.core.asks import Ask
 from filewatcher.edges.directory import Directory, Watch
+from filewatcher.edges.ispyb import Database
 from filewatcher.edges.journal import refuse_shared
 from filewatcher.edges.registry import SqliteRegistry
 from filewatcher.edges.swmr import Budget
@@ -39,6 +43,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from filewatcher.edges.ispyb import IspybResolver
     from filewatcher.serveconfig import Listen, ServeConfig
 
 log = logging.getLogger(__name__)
@@ -67,16 +72,26 @@ async def _serve(config: ServeConfig) -> int:
     async with AsyncExitStack() as house:
         house.callback(listening.close)
         registry = SqliteRegistry(state)
-        crew = Crew(profile, lambda sentence: log.warning("%s", sentence))
+        office = open_office(config.notify, _warn)
+        if office is not None:
+            house.push_async_callback(office.close)
+            house.callback(office.hurry)  # the next one goes on
+        crew = Crew(profile, _warn)
         house.push_async_callback(crew.close)
         results = (config.results or state / "results").absolute()
-        workshop = Workshop(crew, limits_of(profile), budget, roots, state, results, config.notify)
+        metrics = Metrics(lambda: crew.ready)
+        workshop = Workshop(
+            crew, limits_of(profile), budget, roots, state, results, config.notify, office, metrics.stage
+        )
         house.push_async_callback(workshop.close)
         terms = Terms(config.limits.running, config.limits.queued, config.limits.remembered)
-        service = Service(workshop, registry, time.monotonic, _today, terms)
+        service = Service(workshop, registry, time.monotonic, _today, terms, _resolver(house))
         house.push_async_callback(service.close)
-        metrics = Metrics(service.counts, lambda: crew.ready)
         service.follow(metrics)
+        zocalo = None if config.zocalo is None else join_zocalo(config.zocalo, service, state)
+        if zocalo is not None:
+            house.push_async_callback(zocalo.close)
+            service.follow(zocalo)
         about = {"version": version("filewatcher"), "generation": f"{os.getpid()}-{int(time.time())}"}
         doorway = Doorway(tokens, _names(config.listen), config.listen.secure, config.limits.body)
         web = create_app(service, doorway, roots.check, lambda: about | {"workers": crew.ready}, metrics)
@@ -84,6 +99,8 @@ async def _serve(config: ServeConfig) -> int:
         warming = asyncio.create_task(workshop.warm_up())
         house.push_async_callback(_stop, warming)
         await service.start()
+        if zocalo is not None:
+            await zocalo.start()
         for one in config.watch_directories:
             house.push_async_callback(_stop, _watch(service, config, one))
         url = _announce(state, config.listen, listening)
@@ -170,6 +187,19 @@ def _watch(service: Service, config: ServeConfig, one: Any) -> asyncio.Task[None
     if not any(watch.folder.resolve().is_relative_to(root.resolve()) for root in config.allowed()):
         raise Refused(f"watch_directories: {watch.folder} is outside the roots")
     return asyncio.create_task(Directory(watch, found).run())
+
+
+def _resolver(house: AsyncExitStack) -> IspybResolver | None:
+    """Return who looks up data collection ids; None where the environment names no database."""
+    if read_settings().ispyb_credentials is None:
+        return None
+    database = Database(ispyb_credentials())
+    house.callback(database.close)
+    return resolver_at(database, _warn)
+
+
+def _warn(sentence: str) -> None:
+    log.warning("%s", sentence)
 
 
 async def _stop(task: asyncio.Task[None]) -> None:

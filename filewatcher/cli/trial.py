@@ -6,7 +6,8 @@ import asyncio
 import os
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
@@ -17,6 +18,7 @@ from filewatcher.core.batching import Batch, BatchEnded
 from filewatcher.core.detector import Detector
 from filewatcher.core.messages import ChunkLayout, FrameReady, FrameResult
 from filewatcher.core.run import Job
+from filewatcher.edges.cluster.clocks import clock_differences
 from filewatcher.edges.dask_pool import DaskPool, Share
 from filewatcher.errors import Broken, Refused, Unreachable
 from filewatcher.profiles import Profile
@@ -31,6 +33,15 @@ Step: TypeAlias = tuple[str, float]
 """What was done, and the seconds that it took."""
 
 
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """How it went."""
+
+    steps: tuple[Step, ...]
+    clocks: Mapping[str, float]
+    """Node of a worker -> seconds that its clock is ahead of ours."""
+
+
 def one_worker(profile: Profile) -> Profile:
     """Return the same profile for a single worker, that waits for Slurm as long as we do."""
     if profile.kind not in {"local", "slurm"}:
@@ -39,10 +50,16 @@ def one_worker(profile: Profile) -> Profile:
     return profile.model_copy(update={"workers": few, "fallback_after": None})
 
 
-async def trial(profile: Profile, folder: Path, patience: float, say: Callable[[str], None]) -> list[Step]:
-    """Do it, with a frame in `folder`; seconds of each step. Raises `Refused`, `Unreachable` or `Broken`."""
+async def trial(
+    profile: Profile, folder: Path, patience: float, say: Callable[[str], None], paths: Sequence[str] = ()
+) -> Tried:
+    """Do it, with a frame in `folder`; the worker must see the files `paths`, too.
+
+    Raises `Refused`, `Unreachable` or `Broken`.
+    """
     small = one_worker(profile)
-    pool = DaskPool(cluster_of(small, say), limits_of(small), small.limits.frame_timeout, say=say)
+    cluster = cluster_of(small, say)
+    pool = DaskPool(cluster, limits_of(small), small.limits.frame_timeout, say=say)
     clock = [time.monotonic()]
     steps: list[Step] = []
 
@@ -58,16 +75,17 @@ async def trial(profile: Profile, folder: Path, patience: float, say: Callable[[
             await pool.start()
             done("scheduler started")
             share = pool.share()
-            await _armed(share, file.name, patience)
+            await _armed(share, (file.name, *paths), patience)
             done("worker came and built its engine")
             spots = await _analysed(share, file.name)
             done(f"frame analysed, {spots} of {BLOBS} spots found")
+        clocks = await clock_differences(await cluster.start())
     finally:
         await pool.close()
     done("worker given back")
     if spots != BLOBS:
         raise Broken(f"the worker found {spots} spots in a frame that has {BLOBS}; is its DIALS whole?")
-    return steps
+    return Tried(tuple(steps), clocks)
 
 
 def image() -> np.ndarray[tuple[int, int], np.dtype[np.uint16]]:
@@ -87,13 +105,13 @@ def _writable(folder: Path) -> Path:
     return folder
 
 
-async def _armed(share: Share, path: str, patience: float) -> None:
+async def _armed(share: Share, paths: tuple[str, ...], patience: float) -> None:
     resolved = resolve("auto", Parameters(d_max=None))
     engine, parameters = resolved.engine, resolved.parameters.as_json()
     # as if 200 mm from an Eiger with its beam in the middle
     detector = Detector(SHAPE, (0.075, 0.075), (1, 0, 0), (0, -1, 0), (-38.5, 39.8, -200.0), 1.0)
     try:
-        await asyncio.wait_for(share.arm(Job("test", detector, parameters, engine, paths=(path,))), patience)
+        await asyncio.wait_for(share.arm(Job("test", detector, parameters, engine, paths=paths)), patience)
     except TimeoutError as error:
         raise Unreachable(f"no worker came in {patience:g} s; squeue says what its job waits for") from error
 

@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from filewatcher.cli import interrupts
+from filewatcher.cli.placing import place
 from filewatcher.cli.wishes import Wishes
 from filewatcher.errors import Interrupted, Refused
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-HDF5 = (".nxs", ".h5", ".hdf5", ".nx5")
-"""How masters are called."""
-
 # not readable yet is waited for, and said, like everything else that is not yet
 Master = Annotated[
-    Path, typer.Argument(readable=False, help="NeXus or DECTRIS master file; it need not exist yet for watch.")
+    Path | None,
+    typer.Argument(
+        readable=False,
+        help="NeXus or DECTRIS master file; it need not exist yet for watch.",
+        show_default="where ISPyB says that --dcid is",
+    ),
 ]
 Words = Annotated[
     list[str] | None,
@@ -95,11 +96,11 @@ Notify = Annotated[
     list[str] | None,
     typer.Option(metavar="URL", help="Who is told while it runs: udp://host:port (GDA) or http://...; repeatable."),
 ]
-Dcid = Annotated[str | None, typer.Option(metavar="N[,N]", help="Data collection id of each scan, for GDA.")]
+Dcid = Annotated[str | None, typer.Option(metavar="N[,N]", help="Data collection id of each scan, in ISPyB.")]
 
 
 def watch(
-    master: Master,
+    master: Master = None,
     words: Words = None,
     engine: Engine = "auto",
     workers: Workers = None,
@@ -128,20 +129,20 @@ def watch(
     gridinfo: GridInfoFile = None,
 ) -> None:
     """Watch a collection that is being written, or will be: every frame is analysed as it appears."""
-    others, parameters = apart(words or ())
+    placed = place(master, words or (), dcid, timeout_first, _teller(quiet=quiet))
     code = go(
         Wishes(
-            master.absolute(), parameters, engine, workers, output, as_json, force, quiet, select, images, channel,
+            placed.master, placed.parameters, engine, workers, output, as_json, force, quiet, select, images, channel,
             grid, orientation, snaked, start, frame_timeout, frames, timeout_first, timeout, watch_share, verify=verify,
-            others=others, notify=tuple(notify or ()), dcid=dcid, gridinfo=gridinfo,
-            profile=profile, settings=tuple(settings or ()), dry_run=dry_run,
+            others=placed.others, notify=tuple(notify or ()), dcid=placed.dcid, gridinfo=gridinfo,
+            gridinfos=placed.gridinfos, profile=profile, settings=tuple(settings or ()), dry_run=dry_run,
         )
     )  # fmt: skip
     raise typer.Exit(code)
 
 
 def reprocess(
-    master: Master,
+    master: Master = None,
     words: Words = None,
     engine: Engine = "auto",
     workers: Workers = None,
@@ -166,31 +167,20 @@ def reprocess(
     gridinfo: GridInfoFile = None,
 ) -> None:
     """Analyse a finished collection: as watch, but what is not there now is not waited for."""
-    others, parameters = apart(words or ())
+    placed = place(master, words or (), dcid, 0.0, _teller(quiet=quiet))
     code = go(
         Wishes(
-            master.absolute(), parameters, engine, workers, output, as_json, force, quiet, select, images, channel,
-            grid, orientation, snaked, start, frame_timeout, wait=False, verify=verify, others=others,
-            notify=tuple(notify or ()), dcid=dcid, gridinfo=gridinfo,
-            profile=profile, settings=tuple(settings or ()), dry_run=dry_run,
+            placed.master, placed.parameters, engine, workers, output, as_json, force, quiet, select, images, channel,
+            grid, orientation, snaked, start, frame_timeout, wait=False, verify=verify,
+            others=placed.others, notify=tuple(notify or ()), dcid=placed.dcid, gridinfo=gridinfo,
+            gridinfos=placed.gridinfos, profile=profile, settings=tuple(settings or ()), dry_run=dry_run,
         )
     )  # fmt: skip
     raise typer.Exit(code)
 
 
-def apart(words: Sequence[str]) -> tuple[tuple[Path, ...], tuple[str, ...]]:
-    """Tell further masters from parameters: a master is named like one, or is a file.
-
-    >>> apart(["d_max=40", "xtal_2.nxs", "mine.phil"])[1]
-    ('d_max=40', 'mine.phil')
-    """
-    masters = {word for word in words if Path(word).suffix in HDF5 or (_no_parameter(word) and Path(word).exists())}
-    others = tuple(Path(word).absolute() for word in words if word in masters)
-    return others, tuple(word for word in words if word not in masters)
-
-
-def _no_parameter(word: str) -> bool:
-    return "=" not in word and not word.endswith(".phil")
+def _teller(*, quiet: bool) -> Callable[[str], None]:
+    return lambda sentence: None if quiet else typer.echo(sentence, err=True)
 
 
 def go(wishes: Wishes) -> int:

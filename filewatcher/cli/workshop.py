@@ -7,17 +7,21 @@ import logging
 import os
 import threading
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from filewatcher.cli.building import build
 from filewatcher.cli.collect import order_of
+from filewatcher.cli.depositing import Depositor
 from filewatcher.cli.desk import Desk
 from filewatcher.cli.effort import effort_times
 from filewatcher.cli.gridding import checked_words
 from filewatcher.cli.listeners import Listeners, Stopwatch
 from filewatcher.cli.notifying import Notifier
-from filewatcher.cli.viewing import Albums, Noting, Pictures, seen
+from filewatcher.cli.placing import ISPYB
+from filewatcher.cli.stages import Noting, Timed
+from filewatcher.cli.viewing import Albums, Pictures, seen
 from filewatcher.cli.watch import refuse_folder
 from filewatcher.cli.wishes import Wishes
 from filewatcher.core.asks import priority_of
@@ -32,7 +36,7 @@ from filewatcher.service import Ended
 from spotfinding.parameters import ParameterError, Parameters
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from filewatcher.cli.crew import Crew
     from filewatcher.core.asks import Ask
@@ -40,6 +44,7 @@ if TYPE_CHECKING:
     from filewatcher.core.messages import Recorded
     from filewatcher.core.observations import Described
     from filewatcher.core.run import Run
+    from filewatcher.edges.ispyb import IspybOffice
     from filewatcher.edges.swmr import Budget
     from filewatcher.ports import Listener, Opened
     from filewatcher.roots import Roots
@@ -63,10 +68,14 @@ class Workshop:
         state: Path,
         results: Path,
         notify: Sequence[str] = (),
+        office: IspybOffice | None = None,
+        stage: Callable[[str, float], None] = lambda _name, _seconds: None,
     ) -> None:
+        """`stage` is told how long the stages of frames took."""
+        self.stage = stage
         self.crew, self.limits, self.budget, self.roots = crew, limits, budget, roots
         self.state, self.results = state, results
-        self.notify = tuple(notify)
+        self.notify, self.office = tuple(notify), office
         self.filing = asyncio.Lock()
         """Results are written by one collection after the other."""
         self._resolving = threading.Lock()
@@ -125,11 +134,12 @@ class Workshop:
             gridinfos=ask.gridinfos,
             frames=ask.frames,
             wait=ask.wait,
+            **{name: given for name in ("timeout_first", "timeout") if (given := getattr(ask, name)) is not None},
             verify=ask.verify,
             results=self.results,
             dcid=",".join(map(str, ask.dcids)) or None,
-            # GDA's lines carry the ids of data collections
-            notify=tuple(url for url in self.notify if ask.dcids or not url.startswith("udp:")),
+            # GDA's lines and ISPyB's rows carry the ids of data collections
+            notify=tuple(url for url in self.notify if ask.dcids or not url.startswith(("udp:", ISPYB))),
         )
 
     def _check(self, ask: Ask) -> None:
@@ -182,14 +192,17 @@ class CollectionWork:
         wishes = workshop.wishes(ask)
         order, reason = order_of(wishes)
         self.opened: Opened | None = None
-        self._desk = Desk(wishes, self._say, reason)
+        office = workshop.office
+        self._depositor = None if office is None or not ask.dcids else Depositor(office, ask.dcids)
+        self._desk = Desk(wishes, self._say, reason, self._depositor)
         self._stopwatch, self._notifier = Stopwatch(), Notifier(wishes, order.engine)
         self._place = workshop.crew.place(priority_of(ask, grid=ask.sketched))
         told = Listeners(listener, self._stopwatch, self._notifier, self._place.need)
         self._listener = listener
         self._places = Places()
+        pool = Timed(self._place.share, self._places, workshop.stage)
         self._built = build(
-            wishes, order, self._place.share, self._open, told, workshop.limits, workshop.budget,
+            wishes, order, pool, self._open, told, workshop.limits, workshop.budget,
             lambda observer: Noting(observer, self._places),
         )  # fmt: skip
 
@@ -210,7 +223,8 @@ class CollectionWork:
         """Watch until the end, and file the results."""
         self._say(f"watching {' and '.join(self._ask.masters)}", logging.INFO)
         try:
-            finished = await self._built.loop.run()
+            with self._depositor or nullcontext():
+                finished = await self._built.loop.run()
         except Unreachable:
             self._workshop.crew.give_up(self._place.pool)
             raise

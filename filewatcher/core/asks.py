@@ -88,6 +88,10 @@ class Ask:
     wait: bool = True
     """False: what is not on disk now is not waited for."""
     origin: Origin = "http"
+    timeout_first: float | None = None
+    """Seconds to wait for the first frame; None = as always."""
+    timeout: float | None = None
+    """Seconds without a new frame; None = by the exposure."""
 
     def __post_init__(self) -> None:
         """Raise `Refused` for what cannot be meant."""
@@ -166,6 +170,8 @@ def ask_json(ask: Ask) -> dict[str, Json]:
         "verify": ask.verify,
         "reprocess_of": ask.reprocess_of,
         "wait": ask.wait,
+        "timeout_first": ask.timeout_first,
+        "timeout": ask.timeout,
         "origin": ask.origin,
     }
 
@@ -173,9 +179,19 @@ def ask_json(ask: Ask) -> dict[str, Json]:
 def ask_from(kept: Mapping[str, Any]) -> Ask:
     """Return the ask that `ask_json` kept."""
     grid, priority = kept["grid"], kept["priority"]
-    rest = {
-        name: kept[name] for name in ("frames", "visit", "beamline", "snapshot", "engine", "verify", "wait", "origin")
-    }
+    names = (
+        "frames",
+        "visit",
+        "beamline",
+        "snapshot",
+        "engine",
+        "verify",
+        "wait",
+        "timeout_first",
+        "timeout",
+        "origin",
+    )
+    rest = {name: kept[name] for name in names}
     return Ask(
         tuple(kept["masters"]),
         grid=None if grid is None else GridWords(*grid),

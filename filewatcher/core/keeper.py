@@ -103,6 +103,8 @@ class _Job:
 
     came: bool = False
     """It has had a worker."""
+    fit: bool | None = None
+    """A worker of it was armed, or refused; None = that is not known yet."""
     empty_since: float | None = None
     """It runs and has no worker, since then."""
     left: float | None = None
@@ -129,6 +131,7 @@ class Keeper:
         self._enough_since = now
         self._manned = now
         self._failures = 0
+        self._doubtful = False
         self._not_before = now
         self._answers = True
         self._local = False
@@ -140,6 +143,23 @@ class Keeper:
     def refused(self, reason: str, now: float) -> list[Action]:
         """Slurm has not taken a job: try again later, ever more slowly."""
         return [self._failed(f"sbatch failed: {reason}", now)]
+
+    def fit(self, job: str) -> None:
+        """A worker of this job can analyse what it is wanted for."""
+        self._doubtful, self._failures = False, 0
+        if job in self._jobs:
+            self._jobs[job].fit = True
+
+    def unfit(self, job: str, now: float) -> list[Action]:
+        """A worker of this job was refused: its node, or its installation, is no good for the others of it either.
+
+        Another job is tried later, ever more slowly until one is fit: it may come to the same node.
+        """
+        known = self._jobs.get(job)
+        if known is None or known.left is not None:
+            return []
+        known.fit, known.left, self._doubtful = False, now, True
+        return [Retire(job), self._failed(f"Slurm job {job} is of no use", now)]
 
     def observe(
         self, queue: Iterable[QueuedJob] | None, workers: Mapping[str, int], wanted: int, now: float
@@ -183,7 +203,8 @@ class Keeper:
             job = self._jobs[name]
             if look.workers.get(name, 0):
                 job.came, job.empty_since = True, None
-                self._failures = 0
+                if not self._doubtful:
+                    self._failures = 0
             elif queued.state is JobState.RUNNING and job.empty_since is None:
                 job.empty_since = look.now
             if job.left is not None:
@@ -228,7 +249,7 @@ class Keeper:
 
     def _fall_back(self, workers: Mapping[str, int], wanted: int, now: float) -> list[Action]:
         after = self.crew.fallback_after
-        if any(workers.values()):
+        if any(count and self._counts(job) for job, count in workers.items()):
             self._manned = now
             if self._local:
                 self._local = False
@@ -239,6 +260,11 @@ class Keeper:
             self._local = True
             return [Local(on=True), Say(f"no worker from Slurm for {after:g} s: local workers take over")]
         return []
+
+    def _counts(self, job: str) -> bool:
+        """Whether its workers are any good, as far as is known; after one that was refused they have to show it."""
+        fit = self._jobs[job].fit if job in self._jobs else None
+        return not self._doubtful if fit is None else fit
 
     def _failed(self, what: str, now: float) -> Say:
         self._failures += 1

@@ -84,7 +84,6 @@ def local_keywords(profile: Profile, directory: str | None) -> dict[str, object]
     memory = profile.workers.memory_each
     return {
         "memory_limit": "auto" if memory is None else memory,
-        "env": dict(profile.environment.variables),
         "local_directory": directory,
     }
 

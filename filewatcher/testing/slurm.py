@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import select
 import shutil
 import signal
 import socket
@@ -18,6 +19,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from filewatcher.edges.swmr.hints import Hints
 from filewatcher.errors import FilewatcherError, Unreachable
 
 if TYPE_CHECKING:
@@ -28,8 +30,8 @@ DAEMONS = ("munged", "slurmctld", "slurmd")
 COMMANDS = ("sbatch", "squeue", "scancel", "scontrol", "sinfo")
 PATIENCE = 30.0
 """Seconds for a daemon to come or to go."""
-LOOK = 0.05
-"""Seconds between two looks."""
+LOOK = 1.0
+"""Seconds between two looks at most: Slurm writes into its logs what happens, and then it is looked at once."""
 
 CONFIGURATION = """\
 ClusterName=private
@@ -171,14 +173,17 @@ class PrivateSlurm:
         """Set a partition ``inactive`` (sbatch fails), ``down`` (jobs wait) or ``up``."""
         self.call("scontrol", "update", f"partition={partition}", f"state={state}")
 
-    @staticmethod
-    def until(true: Callable[[], object], what: str, seconds: float = PATIENCE) -> None:
-        """Wait for something that Slurm will not tell; raises `Unreachable` if it does not come."""
+    def until(self, true: Callable[[], object], what: str, seconds: float = PATIENCE) -> None:
+        """Wait until it is true, looking whenever Slurm's logs say something. Raises `Unreachable` if it never is."""
         end = time.monotonic() + seconds
-        while not true():
-            if time.monotonic() > end:
-                raise Unreachable(f"the private Slurm: no {what} after {seconds:g} s")
-            time.sleep(LOOK)
+        with Hints() as hints:
+            hints.watch({str(self.folder / "log")})
+            hints.growth(True)
+            while not true():
+                if time.monotonic() > end:
+                    raise Unreachable(f"the private Slurm: no {what} after {seconds:g} s")
+                select.select([] if hints.fd is None else [hints.fd], [], [], LOOK)
+                hints.clear()
 
     @property
     def _munge(self) -> Path:
@@ -216,27 +221,17 @@ class PrivateSlurm:
 
     def _end(self, pid_file: Path) -> None:
         try:
-            pid = int(pid_file.read_text())
-            os.kill(pid, signal.SIGTERM)
+            process = os.pidfd_open(int(pid_file.read_text()))
         except (OSError, ValueError):  # it never came, or has gone
             return
-        end = time.monotonic() + PATIENCE
-        while _alive(pid):
-            if time.monotonic() > end:
-                os.kill(pid, signal.SIGKILL)
-            time.sleep(LOOK)
+        try:
+            for means in (signal.SIGTERM, signal.SIGKILL):
+                signal.pidfd_send_signal(process, means)
+                if select.select([process], [], [], PATIENCE)[0]:
+                    break
+        finally:
+            os.close(process)
         pid_file.unlink(missing_ok=True)
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    # one whose parent is slow to ask for its exit status has ended all the same
-    with contextlib.suppress(OSError):
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    return False
 
 
 def _know(host: str) -> None:

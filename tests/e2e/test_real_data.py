@@ -79,7 +79,7 @@ def test_blank_frames_have_no_spots(shell: Shell, test_data: Path) -> None:
 def test_a_master_without_data_ends_with_frames_missing_not_with_zeros(
     shell: Shell, test_data: Path, master: str, frames: int, grid: tuple[int, int] | None
 ) -> None:
-    ran = shell.run("watch", test_data / "masters" / master, "--json", "--timeout-first", 1)
+    ran = shell.run("watch", test_data / "masters" / master, "--json", "--timeout-first", 5)
     assert ran.code == 3, ran.stderr
     assert ran.counts() == (frames, 0, 0, frames)
     assert {line["state"] for line in ran.frames} == {"missing"}

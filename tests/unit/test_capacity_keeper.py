@@ -20,6 +20,9 @@ class Wanted:
     def want(self, workers: int) -> None:
         self.workers.append(workers)
 
+    def judged(self, worker: str, *, fit: bool) -> None:
+        raise NotImplementedError
+
     async def lost(self) -> str:
         raise NotImplementedError
 

@@ -69,6 +69,37 @@ def test_a_job_whose_worker_never_comes_is_cancelled_and_replaced() -> None:
     assert one.observe([stuck], {}, 0, 34.0) == [Submit(1)], "even while Slurm takes its time"
 
 
+def test_a_job_whose_worker_was_refused_is_given_back_and_tried_again_ever_more_slowly() -> None:
+    one, now = keeper(CREW), 0.0
+    for number, pause in enumerate([2, 4, 8, 16, 32, 60, 60]):
+        assert Submit(1) in one.observe([], {}, 1, now)
+        one.submitted(str(number))
+        running = QueuedJob(str(number), RUNNING)
+        assert one.observe([running], {str(number): 4}, 1, now) == []
+        gone, said = one.unfit(str(number), now)
+        assert (gone, said) == (
+            Retire(str(number)),
+            Say(f"Slurm job {number} is of no use; the next try is in {pause} s"),
+        )
+        assert one.unfit(str(number), now) == [], "the other workers of the job are refused, too"
+        assert Submit(1) not in one.observe([running], {str(number): 4}, 1, now)
+        assert Submit(1) not in one.observe([], {}, 1, now + pause - 1)
+        now += pause
+    one.observe([], {}, 1, now)
+    one.submitted("good")
+    one.fit("good")
+    assert "in 2 s" in sentence(one.refused("no", now)), "one that is fit ends the doubts"
+
+
+def test_workers_that_are_refused_are_no_workers() -> None:
+    one = keeper(CREW, "1", "2")
+    one.unfit("1", 0.0)
+    queue = [QueuedJob("2", RUNNING)]
+    assert Local(on=True) in one.observe(queue, {"2": 4}, 1, 60.0), "nobody knows whether the next ones are better"
+    one.fit("2")
+    assert Local(on=False) in one.observe(queue, {"2": 4}, 1, 61.0)
+
+
 def test_a_cancelled_job_is_replaced_at_once() -> None:
     one = keeper(CREW, "1")
     one.observe([QueuedJob("1", RUNNING)], {"1": 4}, 0, 1.0)
@@ -153,6 +184,9 @@ class SmallSlurm:
                 self.remove(name)
         if self.queue and fault == "killed":
             self.remove(sorted(self.queue)[pick % len(self.queue)])
+        if self.workers and fault == "refused":
+            for action in self.keeper.unfit(sorted(self.workers)[pick % len(self.workers)], self.now):
+                self.act(action, fault)
         queue = None if fault == "silent" else list(self.queue.values())
         for action in self.keeper.observe(queue, self.workers, wanted, self.now):
             self.act(action, fault)
@@ -180,7 +214,7 @@ class SmallSlurm:
         self.workers.pop(name, None)
 
 
-FAULTS = ["", "", "killed", "sbatch fails", "no worker", "silent", "scancel fails"]
+FAULTS = ["", "", "killed", "sbatch fails", "no worker", "refused", "silent", "scancel fails"]
 
 
 @given(

@@ -1,8 +1,8 @@
 """What runs in the process of scheduler and keeper: takes a brief and wishes as lines, tells the door and sentences.
 
-Lines are JSON. In: the brief, then ``{"want": workers}``; the end of the input is the end of everything, so nothing
-outlives whoever started it. Out: ``{"door": address, "workers": count}`` once, ``{"say": sentence}``,
-``{"failed": sentence}``.
+Lines are JSON. In: the brief, then ``{"want": workers}`` and ``{"judged": worker, "fit": true}``; the end of the input
+is the end of everything, so nothing outlives whoever started it. Out: ``{"door": address, "workers": count}`` once,
+``{"say": sentence}``, ``{"failed": sentence}``.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from distributed import Scheduler
 
 from filewatcher.edges.cluster.credentials import security_of
 from filewatcher.edges.cluster.local import LocalWorkers
-from filewatcher.edges.cluster.settings import DASK_SETTINGS
+from filewatcher.edges.cluster.settings import dask_settings, extensions
 from filewatcher.edges.cluster.slurm import SlurmWorkers
 from filewatcher.ports import Credentials
 from filewatcher.profiles import Profile
@@ -51,7 +51,7 @@ class Clerk:
 
     async def run(self, wishes: asyncio.StreamReader) -> None:
         """Serve until the wishes end."""
-        dask.config.set(DASK_SETTINGS)
+        dask.config.set(dask_settings(self._profile))
         security = security_of(self._credentials)
         try:
             async with self._scheduler(security) as scheduler:
@@ -69,7 +69,13 @@ class Clerk:
                 # other nodes must reach it, and find it by this name
                 where = {"host": socket.gethostname()}
         return Scheduler(
-            protocol="tls", security=security, port=0, dashboard=True, dashboard_address="127.0.0.1:0", **where
+            protocol="tls",
+            security=security,
+            port=0,
+            dashboard=True,
+            dashboard_address="127.0.0.1:0",
+            extensions=extensions(),
+            **where,
         )
 
     def _local(self, scheduler: Scheduler, security: Security) -> LocalWorkers:
@@ -102,7 +108,11 @@ class Clerk:
         try:
             self._tell({"door": scheduler.address, "workers": 0})
             while line := await wishes.readline():
-                crew.want(json.loads(line)["want"])
+                match json.loads(line):
+                    case {"want": workers}:
+                        crew.want(workers)
+                    case {"judged": worker, "fit": fit}:
+                        await crew.judged(worker, fit=fit)
         finally:
             tending.cancel()
             await asyncio.gather(tending, return_exceptions=True)

@@ -36,6 +36,9 @@ class ExistingScheduler:
     def want(self, workers: int) -> None:
         """Nothing: the site decides."""
 
+    def judged(self, worker: str, *, fit: bool) -> None:
+        """Nothing: its workers are the site's."""
+
     async def lost(self) -> str:
         """Wait until the scheduler closes our connection, which it does when it ends."""
         assert self._connection is not None

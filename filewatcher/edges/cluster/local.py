@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 
 START_LIMIT = 120.0
 """Seconds for the workers to come up."""
+TRIES = 3
+"""To start one: it may be killed before it is there."""
+PAUSE = 5.0
+"""Seconds between two rounds of tries for one that is to be replaced."""
 
 
 class LocalWorkers:
@@ -25,24 +29,47 @@ class LocalWorkers:
     def __init__(self, scheduler: str, security: Security, count: int, keywords: Mapping[str, Any]) -> None:
         self._scheduler, self._security = scheduler, security
         self._count, self._keywords = count, keywords
-        self._nannies: list[Nanny] = []
+        self._nannies: dict[int, Nanny] = {}
+        self._keeping: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
-        """Start them all. Raises `OSError`, `RuntimeError` or `TimeoutError`."""
-        self._nannies = [
-            Nanny(
+        """Start them all, and keep them. Raises `OSError`, `RuntimeError` or `TimeoutError`."""
+        numbers = range(self._count)
+        await asyncio.wait_for(asyncio.gather(*(self._start(number) for number in numbers)), START_LIMIT)
+        self._keeping = [asyncio.create_task(self._keep(number)) for number in numbers]
+
+    async def close(self) -> None:
+        """End them all."""
+        keeping, self._keeping = self._keeping, []
+        for task in keeping:
+            task.cancel()
+        await asyncio.gather(*keeping, return_exceptions=True)
+        nannies, self._nannies = self._nannies, {}
+        await asyncio.gather(*(nanny.close() for nanny in nannies.values()), return_exceptions=True)
+
+    async def _start(self, number: int) -> None:
+        for tries_left in reversed(range(TRIES)):
+            self._nannies[number] = nanny = Nanny(
                 self._scheduler,
                 nthreads=1,
-                name=f"local-{i}",
+                name=f"local-{number}",
                 security=self._security,
                 silence_logs="CRITICAL",
                 **self._keywords,
             )
-            for i in range(self._count)
-        ]
-        await asyncio.wait_for(asyncio.gather(*self._nannies), START_LIMIT)
+            try:
+                await nanny
+            except (OSError, RuntimeError):
+                if not tries_left:
+                    raise
+            else:
+                return
 
-    async def close(self) -> None:
-        """End them all."""
-        nannies, self._nannies = self._nannies, []
-        await asyncio.gather(*(nanny.close() for nanny in nannies), return_exceptions=True)
+    async def _keep(self, number: int) -> None:
+        """Have another nanny when one has ended: it gives up when its worker cannot be started again."""
+        while True:
+            await self._nannies[number].finished()
+            try:
+                await self._start(number)
+            except (OSError, RuntimeError):
+                await asyncio.sleep(PAUSE)

@@ -25,7 +25,11 @@ START_LIMIT = 150.0
 CLOSE_LIMIT = 60.0
 """Seconds for jobs to be cancelled and workers to end, before the process is killed."""
 LIVES = 5
-"""Schedulers that may be lost before it is given up."""
+"""Schedulers that may be lost in a row, without a worker that was of use, before it is given up."""
+
+
+class _EndedAtOnce(Exception):
+    """The process was killed before its door was open, and could not say why."""
 
 
 class Office:
@@ -48,13 +52,18 @@ class Office:
 
     async def start(self) -> Door:
         """Have a scheduler, and workers there or on their way. Raises `Unreachable`."""
-        if self._door is None:
-            self._door = asyncio.get_running_loop().create_future()
-            await self._open()
-        try:
-            return await asyncio.wait_for(asyncio.shield(self._door), START_LIMIT)
-        except TimeoutError as error:
-            raise Unreachable(f"the Dask scheduler did not start in {START_LIMIT:g} s") from error
+        while True:
+            if self._door is None:
+                self._door = asyncio.get_running_loop().create_future()
+                await self._open()
+            door = self._door
+            try:
+                return await asyncio.wait_for(asyncio.shield(door), START_LIMIT)
+            except TimeoutError as error:
+                raise Unreachable(f"the Dask scheduler did not start in {START_LIMIT:g} s") from error
+            except _EndedAtOnce:
+                if self._door is door:  # else another one who waits has seen to it
+                    await self._give_up_or_go_on()
 
     def want(self, workers: int) -> None:
         """Say how many workers would keep up."""
@@ -62,17 +71,28 @@ class Office:
             self._wanted = workers
             self._write({"want": workers})
 
+    def judged(self, worker: str, *, fit: bool) -> None:
+        """Say whether a worker can be used: the job of one that cannot be is given back."""
+        if fit:
+            self._lives = LIVES
+        self._write({"judged": worker, "fit": fit})
+
     async def lost(self) -> str:
         """Wait until the process has ended by itself. Raises `Unreachable` when that happens again and again."""
         assert self._process is not None
         assert self._reading is not None
         await asyncio.shield(self._reading)
+        return f"the Dask scheduler ended with status {await self._give_up_or_go_on()}"
+
+    async def _give_up_or_go_on(self) -> int:
+        """Forget the process that has ended; returns its status. Raises `Unreachable` for one too many."""
+        assert self._process is not None
         code = await self._process.wait()
         self._door = None
         self._lives -= 1
         if not self._lives:
             raise Unreachable(f"the Dask scheduler ended {LIVES} times, the last time with status {code}")
-        return f"the Dask scheduler ended with status {code}"
+        return code
 
     async def close(self) -> None:
         """End the process, and with it workers and jobs."""
@@ -96,6 +116,8 @@ class Office:
         # a session of its own: a terminal's Ctrl-C is for us, and workers end in good order
         self._process = await asyncio.create_subprocess_exec(
             sys.executable,
+            # Python's own helper would say what a scheduler that is killed leaves behind, which is nothing that lasts
+            *("-W", "ignore:resource_tracker:UserWarning"),
             "-c",
             "from filewatcher.edges.cluster.clerk import main; main()",
             stdin=pipe,
@@ -122,7 +144,7 @@ class Office:
 
     async def _read(self, process: Process, door: asyncio.Future[Door]) -> None:
         assert process.stdout is not None
-        why = "its process ended"
+        why = ""
         async for line in process.stdout:
             match json.loads(line):
                 case {"door": address, "workers": workers} if not door.done():
@@ -131,5 +153,7 @@ class Office:
                     self._say(sentence)
                 case {"failed": why}:
                     pass
-        if not door.done():
+        if not door.done() and not why:
+            door.set_exception(_EndedAtOnce())
+        elif not door.done():
             door.set_exception(Unreachable(f"the Dask scheduler and its workers did not start: {why}"))

@@ -40,7 +40,7 @@ class Queue:
     async def submit(self, script: str) -> str:
         """Submit a script, which does not touch a disk; returns the number of the job. Raises `QueueError`."""
         words = ["sbatch", "--parsable", f"--job-name={self.name}"]
-        answer = await self._call(*words, stdin=script, environment=self._environment)
+        answer = await ask_slurm(*words, stdin=script, environment=self._environment)
         # on a federation: number;cluster
         number = answer.strip().rpartition("\n")[2].partition(";")[0]
         if not number.isdigit():
@@ -49,40 +49,41 @@ class Queue:
 
     async def jobs(self) -> list[QueuedJob]:
         """Every job of our name that has not ended. Raises `QueueError`."""
-        answer = await self._call("squeue", "--noheader", "--me", f"--name={self.name}", "--format=%i|%T|%L")
+        answer = await ask_slurm("squeue", "--noheader", "--me", f"--name={self.name}", "--format=%i|%T|%L")
         return [queued_job(line) for line in answer.splitlines()]
 
     async def cancel(self, jobs: Sequence[str]) -> None:
         """Cancel jobs; one that has gone already does not matter, and one that stays is seen in the queue."""
         with contextlib.suppress(QueueError):
-            await self._call("scancel", "--quiet", *jobs)
+            await ask_slurm("scancel", "--quiet", *jobs)
 
     async def cancel_all(self) -> None:
         """Cancel every job of our name."""
         with contextlib.suppress(QueueError):
-            await self._call("scancel", "--quiet", "--me", f"--name={self.name}")
+            await ask_slurm("scancel", "--quiet", "--me", f"--name={self.name}")
 
-    @staticmethod
-    async def _call(*words: str, stdin: str = "", environment: Mapping[str, str] | None = None) -> str:
-        pipe = asyncio.subprocess.PIPE
-        try:
-            process = await asyncio.create_subprocess_exec(
-                *words, stdin=pipe, stdout=pipe, stderr=pipe, env={**os.environ, **(environment or {})}
-            )
-        except OSError as error:
-            raise QueueError(f"{words[0]}: {error.strerror} (is this a machine that may submit jobs?)") from error
-        try:
-            out, err = await asyncio.wait_for(process.communicate(stdin.encode()), PATIENCE)
-        except (TimeoutError, asyncio.CancelledError) as error:
-            process.kill()
-            await process.wait()
-            if isinstance(error, TimeoutError):
-                raise QueueError(f"{words[0]} gave no answer in {PATIENCE:g} s") from error
-            raise
-        if process.returncode:
-            lines = err.decode(errors="replace").strip().splitlines() or [f"exit status {process.returncode}"]
-            raise QueueError(re.sub(r"^\w+: (error|fatal): ", "", lines[-1]))
-        return out.decode()
+
+async def ask_slurm(*words: str, stdin: str = "", environment: Mapping[str, str] | None = None) -> str:
+    """Run one of Slurm's commands; returns its standard output. Raises `QueueError`."""
+    pipe = asyncio.subprocess.PIPE
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *words, stdin=pipe, stdout=pipe, stderr=pipe, env={**os.environ, **(environment or {})}
+        )
+    except OSError as error:
+        raise QueueError(f"{words[0]}: {error.strerror} (is this a machine that may submit jobs?)") from error
+    try:
+        out, err = await asyncio.wait_for(process.communicate(stdin.encode()), PATIENCE)
+    except (TimeoutError, asyncio.CancelledError) as error:
+        process.kill()
+        await process.wait()
+        if isinstance(error, TimeoutError):
+            raise QueueError(f"{words[0]} gave no answer in {PATIENCE:g} s") from error
+        raise
+    if process.returncode:
+        lines = err.decode(errors="replace").strip().splitlines() or [f"exit status {process.returncode}"]
+        raise QueueError(re.sub(r"^\w+: (error|fatal): ", "", lines[-1]))
+    return out.decode()
 
 
 def queued_job(line: str) -> QueuedJob:
@@ -94,16 +95,16 @@ def queued_job(line: str) -> QueuedJob:
     (<JobState.ENDING: 'ending'>, inf)
     """
     number, state, left = line.strip().split("|")
-    return QueuedJob(number, STATES.get(state, JobState.ENDING), _seconds(left))
+    return QueuedJob(number, STATES.get(state, JobState.ENDING), seconds(left))
 
 
-def _seconds(left: str) -> float:
+def seconds(left: str) -> float:
     """Read ``[days-][hours:]minutes:seconds``; anything else knows no end."""
     days, _, clock = left.rpartition("-")
     parts = clock.split(":")
     if not all(part.isdigit() for part in (days or "0", *parts)):
         return math.inf
-    seconds = 0.0
+    total = 0.0
     for part in parts:
-        seconds = 60 * seconds + int(part)
-    return seconds + 86400 * int(days or 0)
+        total = 60 * total + int(part)
+    return total + 86400 * int(days or 0)

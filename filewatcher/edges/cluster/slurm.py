@@ -92,6 +92,18 @@ class SlurmWorkers(SchedulerPlugin):
             self._wanted = workers
             self._news.set()
 
+    async def judged(self, worker: str, *, fit: bool) -> None:
+        """Take note of a worker that can be used, or cannot."""
+        place, _, job = worker.partition("-")
+        if place != "slurm":
+            return
+        job = job.partition("-")[0]
+        if fit:
+            self._keeper.fit(job)
+        for action in () if fit else self._keeper.unfit(job, time.monotonic()):
+            await self._act(action)
+        self._news.set()
+
     def add_worker(self, scheduler: Scheduler, worker: str) -> None:  # noqa: ARG002  Dask's signature
         """Dask's news: look again."""
         self._news.set()

@@ -6,7 +6,7 @@ import asyncio
 from contextlib import suppress
 from dataclasses import asdict
 from importlib.metadata import version
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from distributed.client import FutureCancelledError
 from distributed.scheduler import KilledWorker
@@ -33,11 +33,22 @@ AT_ONCE = -1
 """Before any batch that waits: `ARM_LIMIT` is for the building alone."""
 
 
+class Unfit(Unreachable):
+    """A worker that would be refused again, for whatever it lacks."""
+
+
+class Judged(Protocol):
+    """Is told whether a worker, by its address, can be used."""
+
+    def __call__(self, address: str, *, fit: bool) -> None:
+        """Take note of it."""
+
+
 class Arming:
     """Arms workers for one collection, which they know as `name`; `analysis` is what they do with a frame."""
 
-    def __init__(self, job: Job, name: str, analysis: str, say: Callable[[str], None]) -> None:
-        self._job, self._name, self._analysis, self._say = job, name, analysis, say
+    def __init__(self, job: Job, name: str, analysis: str, say: Callable[[str], None], judged: Judged) -> None:
+        self._job, self._name, self._analysis, self._say, self._judged = job, name, analysis, say, judged
         self._versions: dict[str, str] = {}
         self._verdicts: asyncio.Queue[FilewatcherError | None] = asyncio.Queue()
         self._armed = False
@@ -82,6 +93,8 @@ class Arming:
         else:
             self._armed = True
         self._verdicts.put_nowait(verdict)
+        if verdict is None or isinstance(verdict, Unfit):
+            self._judged(address, fit=verdict is None)
         return verdict is None
 
     async def _judge(self, tasks: Tasks, address: str, name: str) -> FilewatcherError | None:
@@ -92,14 +105,14 @@ class Arming:
             error = await asyncio.wait_for(future.exception(), ARM_LIMIT)
             reason = None if error is not None else await future
         except TimeoutError:
-            return Unreachable(f"worker {name} was not ready in {ARM_LIMIT:g} s; does its file system answer?")
+            return Unfit(f"worker {name} was not ready in {ARM_LIMIT:g} s; does its file system answer?")
         except FutureCancelledError:
             return Unreachable(f"worker {name} went away")
         finally:
             future.release()
         match error:
             case None:
-                return None if reason is None else Unreachable(f"worker {name} {reason}")
+                return None if reason is None else Unfit(f"worker {name} {reason}")
             case AnalysisError() | ParameterError():
                 return Broken(f"the {job.engine} engine cannot analyse this collection: {error}")
             case KilledWorker():
@@ -107,4 +120,4 @@ class Arming:
                 return Unreachable(f"worker {name} died while it built its engine; is there enough memory?")
             case _:  # whatever it lacks, the others go on
                 what_is_wrong = f"({type(error).__name__}: {error}); is it installed there?"
-                return Unreachable(f"worker {name} cannot run filewatcher {what_is_wrong}")
+                return Unfit(f"worker {name} cannot run filewatcher {what_is_wrong}")

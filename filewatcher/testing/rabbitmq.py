@@ -1,0 +1,178 @@
+"""A private, real RabbitMQ on this machine: broker and Erlang's port mapper on loopback, all files in one folder.
+
+It needs Debian's package `rabbitmq-server`, no service of it. Its own node name, port mapper and cookie keep it apart
+from any other broker here; both processes are ended by their id.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+import pika
+import pika.exceptions
+
+from filewatcher.errors import Unreachable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from types import TracebackType
+
+    from pika.adapters.blocking_connection import BlockingChannel
+
+SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
+"""The broker itself: Debian's command of the same name changes to a user of its own first."""
+PATIENCE = 240.0
+"""Seconds for the broker to come or to go."""
+LOOK = 0.1
+"""Seconds between two looks."""
+
+
+class PrivateRabbitMQ:
+    """A running broker with the user ``guest``. Raises `Unreachable` where it is not installed or does not come up."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.port, self._mapper_port, self._node_port = _free_ports(3)
+        self._mapper: subprocess.Popen[bytes] | None = None
+        self._server: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """How clients find it."""
+        return f"amqp://guest:guest@127.0.0.1:{self.port}/%2F"
+
+    def __enter__(self) -> Self:
+        try:
+            self._start_mapper()
+            self.start()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def start(self) -> None:
+        """Start the broker, with what it kept from last time; returns when it takes connections."""
+        log = (self.folder / "broker.out").open("ab")
+        with log:
+            self._server = subprocess.Popen(
+                [SERVER],
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        end = time.monotonic() + PATIENCE
+        while not self._answers():
+            if self._server.poll() is not None or time.monotonic() > end:
+                raise Unreachable(f"the private RabbitMQ did not start: see {self.folder}/broker.out")
+            time.sleep(LOOK)
+
+    def stop(self) -> None:
+        """End the broker; durable queues and persistent messages are kept."""
+        _end(self._server)
+
+    def close(self) -> None:
+        """End the broker and the port mapper."""
+        self.stop()
+        _end(self._mapper)
+
+    @contextlib.contextmanager
+    def channel(self) -> Iterator[BlockingChannel]:
+        """Talk to it."""
+        connection = pika.BlockingConnection(pika.URLParameters(self.url))
+        try:
+            yield connection.channel()
+        finally:
+            connection.close()
+
+    def declare(self, queues: Sequence[str]) -> None:
+        """Make durable queues."""
+        with self.channel() as channel:
+            for queue in queues:
+                channel.queue_declare(queue, durable=True)
+
+    def add_user(self, name: str, password: str, configure: str, write: str, read: str) -> str:
+        """Make a user with these rights, as RabbitMQ's own command does; returns the URL."""
+        for words in (("add_user", name, password), ("set_permissions", name, configure, write, read)):
+            subprocess.run(
+                [SERVER.with_name("rabbitmqctl"), *words],
+                env=self._environment,
+                check=True,
+                capture_output=True,
+                timeout=PATIENCE,
+            )
+        return f"amqp://{name}:{password}@127.0.0.1:{self.port}/%2F"
+
+    @property
+    def _environment(self) -> dict[str, str]:
+        ours = {
+            "HOME": self.folder,  # of the cookie
+            "RABBITMQ_NODENAME": f"filewatcher-{self.port}@localhost",
+            "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
+            "RABBITMQ_NODE_PORT": self.port,
+            "RABBITMQ_DIST_PORT": self._node_port,
+            "RABBITMQ_MNESIA_BASE": self.folder / "data",
+            "RABBITMQ_LOG_BASE": self.folder / "log",
+            "RABBITMQ_CONF_ENV_FILE": self.folder / "no-environment",
+            "RABBITMQ_CONFIG_FILE": self.folder / "no-configuration",
+            "RABBITMQ_ENABLED_PLUGINS_FILE": self.folder / "no-plugins",
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1} +S 1:1 +sbwt none",
+            "ERL_EPMD_PORT": self._mapper_port,
+            "ERL_EPMD_ADDRESS": "127.0.0.1",
+        }
+        return {**os.environ, **{name: str(value) for name, value in ours.items()}}
+
+    def _start_mapper(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            self._mapper = subprocess.Popen(
+                ["epmd", "-port", str(self._mapper_port), "-address", "127.0.0.1"],
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+        except FileNotFoundError as error:
+            raise Unreachable("no RabbitMQ here: apt-get install rabbitmq-server") from error
+        if not SERVER.exists():
+            raise Unreachable(f"no {SERVER} here: apt-get install rabbitmq-server")
+
+    def _answers(self) -> bool:
+        try:
+            # it listens last of all; clients that are refused say much
+            socket.create_connection(("127.0.0.1", self.port), PATIENCE).close()
+            with self.channel():
+                return True
+        except (OSError, pika.exceptions.AMQPError):
+            return False
+
+
+def _end(process: subprocess.Popen[bytes] | None) -> None:
+    """End a process; harmless if it has ended."""
+    if process is not None and process.poll() is None:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _free_ports(count: int) -> list[int]:
+    """Ports that nobody listens on now; asked for together, so that they differ."""
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in sockets]
