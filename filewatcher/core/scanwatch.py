@@ -154,10 +154,12 @@ class ScanWatch:
     def observe(self, what: Observation | None, now: float) -> list[Event]:
         """Take in what the disk says now (None: nothing new, but time has passed)."""
         events: list[Event] = []
-        if isinstance(what, Described):
+        if isinstance(what, OnDisk):
+            events = self._new_frames(what, now)
+            if self._left and not self._given_back:
+                return events  # nothing else ends by that
+        elif isinstance(what, Described):
             self._describe(what)
-        elif isinstance(what, OnDisk):
-            events += self._new_frames(what, now)
         elif isinstance(what, Writers):
             if what.states != self._writers.states:
                 self._scanned_at = now

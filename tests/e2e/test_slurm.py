@@ -7,13 +7,17 @@ import os
 import re
 import signal
 import threading
-from pathlib import Path
+from datetime import UTC, datetime, timedelta
 from typing import IO, TYPE_CHECKING, Any
 
 import pytest
 
+from filewatcher.testing.kills import Kind, processes
+from filewatcher.testing.preloads import shifted_clock
+
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from filewatcher.testing.slurm import PrivateSlurm
     from tests.e2e.conftest import Shell
@@ -72,14 +76,24 @@ class Night:
 
     def begin(self, *, fallback: str = "never", walltime: str = "10min", setup: str = "", rate: float = 3) -> None:
         """`rate`: frames/s; the scan has to last for as long as the disturbance of it does."""
-        profile = self.folder / "slurm-like.yaml"
         text = PROFILE.format(fallback=fallback, walltime=walltime, logs=self.folder / "logs", setup=json.dumps(setup))
-        profile.write_text(text)
+        (self.folder / "slurm-like.yaml").write_text(text)
+        self.watch()
+        self.simulator = self.shell.start("simulate", self.master.parent, "--rate", rate, *SIMULATION)
+
+    def watch(self) -> None:
+        """Start the watcher, the first time or again."""
+        profile = self.folder / "slurm-like.yaml"
         self.watching = self.shell.start("watch", self.master, "--json", "--profile", profile)
         assert self.watching.stdout is not None
         assert self.watching.stderr is not None
         self.out, self.err = Heard(self.watching.stdout), Heard(self.watching.stderr)
-        self.simulator = self.shell.start("simulate", self.master.parent, "--rate", rate, *SIMULATION)
+
+    @property
+    def scheduler(self) -> int:
+        """The process of Dask's scheduler."""
+        (pid,) = [pid for kind, pid in processes(self.watching.pid) if kind is Kind.SCHEDULER]
+        return pid
 
     def frames(self, count: int) -> None:
         """Wait until so many frames are on record."""
@@ -185,14 +199,50 @@ def test_local_workers_take_over_from_a_slurm_that_gives_nothing_and_are_release
 def test_a_scheduler_that_is_killed_is_started_again_without_blame(night: Night) -> None:
     night.begin()
     night.frames(10)
-    (clerk,) = [
-        int(pid)
-        for pid in Path(f"/proc/{night.watching.pid}/task/{night.watching.pid}/children").read_text().split()
-        if b"cluster.clerk" in Path(f"/proc/{pid}/cmdline").read_bytes()
-    ]
-    os.kill(clerk, signal.SIGKILL)
+    os.kill(night.scheduler, signal.SIGKILL)
     night.said("the Dask scheduler ended with status -9; starting it again")
     assert all(line["attempts"] == 1 for line in night.end())
+
+
+def test_jobs_end_when_nobody_is_left_to_cancel_them_and_the_same_command_goes_on(night: Night) -> None:
+    night.begin()
+    night.frames(10)
+    night.running(2)
+    scheduler = night.scheduler
+    for pid in (night.watching.pid, scheduler):
+        os.kill(pid, signal.SIGKILL)
+    told = [json.loads(line)["frame"] for line in night.out.all() if json.loads(line)["type"] == "frame"]
+    night.err.all()
+    night.watching.wait()
+    night.shell.running.remove(night.watching)
+    night.slurm.until(lambda: not night.slurm.jobs(), "jobs that ended by themselves")
+    night.watch()
+    assert {line["frame"] for line in night.end()} >= set(told)
+    assert f"{len(told)} of them are on record" in "".join(night.err.lines)
+
+
+def test_the_frames_of_a_job_that_is_suspended_are_handed_out_again_and_its_late_answers_do_not_count(
+    night: Night,
+) -> None:
+    night.begin()
+    night.frames(10)
+    job, *_ = night.running(2)
+    night.slurm.call("scontrol", "suspend", job)
+    night.out.until(lambda lines: any('"attempts": 2' in line for line in lines))
+    night.slurm.call("scontrol", "resume", job)
+    night.end()
+
+
+def test_clocks_that_differ_do_not_matter(night: Night, tmp_path: Path) -> None:
+    days = 300
+    early, late = shifted_clock(tmp_path, -20 * 3600), shifted_clock(tmp_path, days * 86400)
+    night.begin(setup=f"export LD_PRELOAD=$(test $((SLURM_JOB_ID % 2)) = 0 && echo {early} || echo {late})")
+    assert all(line["attempts"] == 1 for line in night.end())
+    # what workers wrote into their logs has the date of another year, or of the day before
+    logs = "".join(path.read_text() for path in (tmp_path / "logs").iterdir())
+    for shift in (timedelta(hours=-20), timedelta(days=days)):
+        day = datetime.now(UTC) + shift
+        assert f"{day:%Y-%m-%d}" in logs
 
 
 def test_jobs_are_replaced_before_their_walltime_ends(night: Night) -> None:
