@@ -11,7 +11,7 @@ import os
 import time
 from array import array
 from collections import Counter
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -24,7 +24,7 @@ from filewatcher.core.scanwatch import ScanWatch
 from filewatcher.edges.swmr import Budget, Effort, SwmrObserver
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -103,41 +103,52 @@ async def watch(
     scan = ScanWatch(timeouts=timeouts, now=time.monotonic())
     seen = Watched(array("d", [math.nan]) * frames)
     async with SwmrObserver(master, channel=channel, seen=scan.rows_seen, budget=budget) as observer:
-        while scan.ended is None:
-            news: Sequence[Observation] = []
-            with suppress(TimeoutError):
-                async with asyncio.timeout(TICK):
-                    news = await observer.observe()
-            for item in news:
-                _take(seen, scan, item, listener)
-            _take(seen, scan, None, listener)
-            if observer.pid is not None:
-                seen.children.add(observer.pid)
-                _sample(seen, observer.pid)
-            if any(isinstance(item, DetectorRead) for item in news) and len(seen.children) == 1:
-                listener.armed()
-            listener.tick(seen.announced, observer.pid)
+        news = asyncio.create_task(_listen(seen, scan, observer, listener))
+        try:
+            while scan.ended is None:
+                await asyncio.wait({news}, timeout=TICK)
+                if news.done():
+                    news.result()
+                _take(seen, scan, None, listener)
+                if observer.pid is not None:
+                    seen.children.add(observer.pid)
+                    _sample(seen, observer.pid)
+                listener.tick(seen.announced, observer.pid)
+        finally:
+            news.cancel()
+            await asyncio.gather(news, return_exceptions=True)
         seen.effort = observer.effort
     seen.ended, seen.ended_at = scan.ended, time.monotonic()
     return seen
 
 
+async def _listen(seen: Watched, scan: ScanWatch, observer: SwmrObserver, listener: Listener) -> None:
+    """Take all news, to the end of the scan."""
+    while scan.ended is None:
+        for item in await observer.observe():
+            _take(seen, scan, item, listener)
+            if isinstance(item, DetectorRead) and len(seen.children | {observer.pid}) == 1:
+                listener.armed()
+
+
 def _take(seen: Watched, scan: ScanWatch, item: Observation | None, listener: Listener) -> None:
     events = scan.observe(item, time.monotonic())
     now = time.monotonic()
-    ready = [event for event in events if isinstance(event, FrameReady)]
-    for event in ready:
-        if math.isnan(seen.times[event.frame]):
-            seen.times[event.frame] = now
-            seen.announced += 1
-        else:
-            seen.again[event.frame] += 1
+    ready = []
+    for event in events:
+        if isinstance(event, FrameReady):
+            ready.append(event)
+            if math.isnan(seen.times[event.frame]):
+                seen.times[event.frame] = now
+                seen.announced += 1
+            else:
+                seen.again[event.frame] += 1
+        elif isinstance(event, FrameMissing):
+            if event.frame in seen.missing:
+                seen.again[event.frame] += 1
+            seen.missing[event.frame] = event.reason
     if ready:
         listener.ready(ready)
-    for lost in [event for event in events if isinstance(event, FrameMissing)]:
-        if lost.frame in seen.missing:
-            seen.again[lost.frame] += 1
-        seen.missing[lost.frame] = lost.reason
 
 
 def _sample(seen: Watched, pid: int) -> None:

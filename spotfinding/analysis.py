@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from spotfinding.chunks import Decoder, read_frame, unsupported
+from spotfinding.chunks import Decoder, read_and, read_frame, unsupported
 from spotfinding.engines import build, resolve
 from spotfinding.errors import AnalysisError, NotReadable
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from spotfinding.bitshuffle import Packed
     from spotfinding.chunks import Chunk, Layout
     from spotfinding.detector import Detector
     from spotfinding.parameters import Parameters
@@ -76,6 +77,12 @@ class Engine(Protocol):
         Does not change the pixels. Raises `AnalysisError` for an image that cannot be analysed.
         """
 
+    def find_packed(self, image: Packed) -> Record | None:
+        """The same for an image that is still compressed; None: this engine needs the pixels of this image.
+
+        Raises `NotReadable` for bytes that are not an image.
+        """
+
     def spots(self, pixels: NDArray[np.generic]) -> Measured:
         """Return the spots that `find` counts, ice included; arguments and errors as there."""
 
@@ -100,7 +107,14 @@ class Analysis:
         Raises `NotReadable` if the bytes are not whole (give the frame back, to be re-issued), else
         `AnalysisError`.
         """
-        return self.find(self.pixels(chunk, layout, patience))
+        decoder = self._decoder(chunk.path, layout)
+
+        def analyse(stored: memoryview) -> Record:
+            image = decoder.packed(stored, chunk.filter_mask)
+            record = None if image is None else self._engine.find_packed(image)
+            return record or self.find(decoder.decode(stored, chunk.filter_mask))
+
+        return read_and(analyse, chunk, decoder, patience=patience)
 
     def find(self, pixels: NDArray[np.generic]) -> Record:
         """Analyse an image, shape (slow, fast). Raises `AnalysisError`."""
@@ -121,16 +135,17 @@ class Analysis:
 
     def pixels(self, chunk: Chunk, layout: Layout, patience: float = 0.0) -> NDArray[np.generic]:
         """Return an image, shape (slow, fast); arguments and errors as for a call."""
-        decoder = self._decoders.get(layout)
-        if decoder is None:
-            decoder = self._decoders.setdefault(layout, self._decoder(chunk.path, layout))
-        return read_frame(chunk, decoder, patience=patience)
+        return read_frame(chunk, self._decoder(chunk.path, layout), patience=patience)
 
     def warm_up(self) -> None:
         """Run one blank image, so that the first real one is as fast as the others."""
         self._engine.find(np.zeros(self.detector.shape, dtype=np.uint16))
 
     def _decoder(self, path: str, layout: Layout) -> Decoder:
+        decoder = self._decoders.get(layout)
+        return decoder or self._decoders.setdefault(layout, self._new_decoder(path, layout))
+
+    def _new_decoder(self, path: str, layout: Layout) -> Decoder:
         reason = unsupported(layout)
         if reason is not None:
             raise AnalysisError(f"{path}: {reason}")

@@ -12,18 +12,22 @@ import math
 import os
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import numpy as np
 
 from spotfinding.buffers import KeptBuffer
 from spotfinding.errors import NotReadable
-from spotfinding.filters import SIZE_PRESERVING, undo, why_unsupported
+from spotfinding.filters import SIZE_PRESERVING, packed, undo, why_unsupported
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
+
+    from spotfinding.bitshuffle import Packed
+
+T = TypeVar("T")
 
 DTYPES: Final = ("u1", "u2", "u4", "i2", "i4", "f4")
 """Pixel types that detectors write, of either byte order."""
@@ -136,7 +140,7 @@ class Decoder:
 
         Raises `NotReadable` if the bytes are not exactly one image.
         """
-        used = [f for bit, f in enumerate(self.layout.filters) if not filter_mask >> bit & 1]
+        used = self._used(filter_mask)
         # The length after undoing filter i is known while all filters before it only moved bytes.
         exact = [all(number in SIZE_PRESERVING for number, _ in used[:i]) for i in range(len(used))]
         for step, ((number, options), known) in enumerate(zip(reversed(used), reversed(exact), strict=True)):
@@ -145,6 +149,16 @@ class Decoder:
         if len(data) != self._nbytes:
             raise NotReadable(f"{len(data)} bytes of pixels, but an image has {self._nbytes}")
         return np.frombuffer(data, dtype=self._dtype).reshape(self.layout.shape)
+
+    def packed(self, data: memoryview, filter_mask: int = 0) -> Packed | None:
+        """Return the image as it is stored, if an engine can undo that while it looks at the pixels; else None.
+
+        Raises `NotReadable` if that is seen not to be one image.
+        """
+        return packed(self._used(filter_mask), data, self.layout.shape, self._dtype)
+
+    def _used(self, filter_mask: int) -> list[tuple[int, tuple[int, ...]]]:
+        return [f for bit, f in enumerate(self.layout.filters) if not filter_mask >> bit & 1]
 
 
 def read_frame(
@@ -155,16 +169,36 @@ def read_frame(
     patience: float = 0.0,
     sleep: Callable[[float], None] = time.sleep,
 ) -> NDArray[np.generic]:
-    """Read and decode one image, shape (slow, fast), with a few attempts 2 to 250 ms apart.
+    """Read and decode one image, shape (slow, fast); arguments and errors as for `read_and`."""
+    return read_and(
+        lambda data: decoder.decode(data, chunk.filter_mask),
+        chunk,
+        decoder,
+        attempts=attempts,
+        patience=patience,
+        sleep=sleep,
+    )
 
-    `patience`: seconds to try for, past this machine's cache, which may hide what another one has written: twice as
-    long as it does. 0 = a file system that is coherent.
+
+def read_and(
+    use: Callable[[memoryview], T],
+    chunk: Chunk,
+    decoder: Decoder,
+    *,
+    attempts: int = 5,
+    patience: float = 0.0,
+    sleep: Callable[[float], None] = time.sleep,
+) -> T:
+    """Read the stored bytes of one image and return what `use` makes of them, with a few attempts 2 to 250 ms apart.
+
+    `use` raises `NotReadable` where they are not whole. `patience`: seconds to try for, past this machine's cache,
+    which may hide what another one has written: twice as long as it does. 0 = a file system that is coherent.
     Raises `NotReadable`, naming file and place, when the last attempt failed: the caller gives the frame back.
     """
     attempts += math.ceil(max(0.0, patience - sum(RETRY_DELAYS[: attempts - 1])) / RETRY_DELAYS[-1])
     for attempt in range(attempts):
         try:
-            return decoder.decode(read_chunk(chunk, decoder.stored, cached=not patience), chunk.filter_mask)
+            return use(read_chunk(chunk, decoder.stored, cached=not patience))
         except NotReadable as error:
             if attempt + 1 == attempts:
                 raise NotReadable(

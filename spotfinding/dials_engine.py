@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from spotfinding.bitshuffle import Packed
     from spotfinding.detector import Detector
     from spotfinding.parameters import Parameters
 
@@ -89,6 +90,9 @@ class DialsEngine:
                 spots, filter_ice=self._parameters.filter_ice, ice_rings_width=self._parameters.ice_rings_width
             )
         return _record(statistics, n_strong_pixels=n_strong)
+
+    def find_packed(self, image: Packed) -> None:
+        """Return None: DIALS needs pixels."""
 
     def spots(self, pixels: NDArray[np.generic]) -> Measured:
         """Return the spots of one image; see `spotfinding.analysis.Engine`."""

@@ -8,7 +8,7 @@ Registered numbers and formats: HDF Group, "Registered Filter Plugins"; `bshuf_h
 from __future__ import annotations
 
 import zlib
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from dectris.compression import decompress
@@ -95,9 +95,26 @@ def _codec(options: tuple[int, ...]) -> str | None:
 def _decompress(
     data: bytes | memoryview, codec: str, pixel: int, limit: int, *, known: bool, into: KeptBuffer
 ) -> bytes | memoryview:
-    """Undo LZ4 or compressed bitshuffle; `pixel` = bytes that were shuffled together.
+    """Undo LZ4 or compressed bitshuffle; `pixel` = bytes that were shuffled together."""
+    length, block = _header(data, codec, pixel, limit, known=known)
+    answer: bytes | memoryview
+    try:
+        if codec == "bslz4" and bitshuffle.LZ4 is not None:
+            answer = into.first(length)
+            bitshuffle.undo(memoryview(data)[_HEADER:], block, pixel, answer)
+        else:
+            answer = decompress(data, codec, elem_size=pixel)
+    except (RuntimeError, ValueError, MemoryError, SystemError) as error:  # SystemError: a length below 0
+        raise NotReadable(f"{codec} cannot be decompressed: {error or type(error).__name__}") from error
+    if len(answer) != length:
+        raise NotReadable(f"{codec} gives {len(answer)} bytes, but its header promises {length}")
+    return answer
 
-    The header is checked first: the decompressor takes a header of zeros for an image of no bytes.
+
+def _header(data: bytes | memoryview, codec: str, pixel: int, limit: int, *, known: bool) -> tuple[int, int]:
+    """Return length and block, bytes, as the header says, if that can be.
+
+    It is checked before anything else: the decompressor takes a header of zeros for an image of no bytes.
     """
     if len(data) < _HEADER:
         raise NotReadable(f"{len(data)} bytes are too short for the header of {codec}")
@@ -111,18 +128,23 @@ def _decompress(
     # A hole behind the last block's header would pass as literals. (Stored by LZ4's filter or Zstd it may be real.)
     if codec == "bslz4" and bytes(data[-len(_NO_LZ4_ENDS_IN) :]) == _NO_LZ4_ENDS_IN:
         raise NotReadable(f"{codec} ends in zeros: its end is not there yet")
-    answer: bytes | memoryview
-    try:
-        if codec == "bslz4" and bitshuffle.LZ4 is not None:
-            answer = into.first(length)
-            bitshuffle.undo(memoryview(data)[_HEADER:], block, pixel, answer)
-        else:
-            answer = decompress(data, codec, elem_size=pixel)
-    except (RuntimeError, ValueError, MemoryError, SystemError) as error:  # SystemError: a length below 0
-        raise NotReadable(f"{codec} cannot be decompressed: {error or type(error).__name__}") from error
-    if len(answer) != length:
-        raise NotReadable(f"{codec} gives {len(answer)} bytes, but its header promises {length}")
-    return answer
+    return length, block
+
+
+def packed(
+    filters: Sequence[tuple[int, tuple[int, ...]]], data: memoryview, shape: tuple[int, int], dtype: np.dtype[Any]
+) -> bitshuffle.Packed | None:
+    """Return an image of which only bitshuffle with LZ4 is to be undone, its header checked; None if it is another.
+
+    Raises `NotReadable` for a header that is not that of such an image.
+    """
+    if len(filters) != 1:
+        return None
+    number, options = filters[0]
+    if number != BITSHUFFLE or _codec(options) != "bslz4" or options[2] != dtype.itemsize:
+        return None
+    _, block = _header(data, "bslz4", dtype.itemsize, shape[0] * shape[1] * dtype.itemsize, known=True)
+    return bitshuffle.Packed(data[_HEADER:], block, shape, dtype)
 
 
 def _gunzip(data: bytes | memoryview, limit: int) -> bytes:

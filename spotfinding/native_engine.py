@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from spotfinding.analysis import Measured
 from spotfinding.geometry import Geometry, d_of
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from spotfinding.analysis import Record
+    from spotfinding.bitshuffle import Packed
     from spotfinding.detector import Detector
     from spotfinding.parameters import Parameters
     from spotfinding.spots import SpotFinder, Spots
@@ -44,7 +45,24 @@ class NativeEngine:
 
     def find(self, pixels: NDArray[np.generic]) -> Record:
         """Analyse one image, shape (slow, fast); see `spotfinding.analysis.Engine`."""
-        spots, d_star, keep = self._found(pixels)
+        return self._record(self._finder.find(pixels, *self._limits(pixels.dtype), self._gain))
+
+    def find_packed(self, image: Packed) -> Record | None:
+        """Analyse one image while it is decompressed; see `spotfinding.analysis.Engine`."""
+        spots = self._finder.find_packed(image, *self._limits(image.dtype), self._gain)
+        return None if spots is None else self._record(spots)
+
+    def spots(self, pixels: NDArray[np.generic]) -> Measured:
+        """Return the spots of one image; see `spotfinding.analysis.Engine`."""
+        spots = self._finder.find(pixels, *self._limits(pixels.dtype), self._gain)
+        d_star, keep = self._placed(spots)
+        return Measured(spots.select(keep), d_of(d_star[keep]))
+
+    def _limits(self, dtype: np.dtype[Any]) -> tuple[float | None, float]:
+        return valid_range(dtype, self._trusted, inclusive=self._parameters.trusted_range == "inclusive")
+
+    def _record(self, spots: Spots) -> Record:
+        d_star, keep = self._placed(spots)
         return image_statistics(
             d_star[keep],
             spots.intensity[keep],
@@ -53,16 +71,9 @@ class NativeEngine:
             ice_rings_width=self._parameters.ice_rings_width,
         )
 
-    def spots(self, pixels: NDArray[np.generic]) -> Measured:
-        """Return the spots of one image; see `spotfinding.analysis.Engine`."""
-        spots, d_star, keep = self._found(pixels)
-        return Measured(spots.select(keep), d_of(d_star[keep]))
-
-    def _found(self, pixels: NDArray[np.generic]) -> tuple[Spots, NDArray[np.float64], NDArray[np.bool_]]:
-        """All spots, their 1/d, and which of them are within d_min..d_max."""
+    def _placed(self, spots: Spots) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        """Return 1/d of the spots, and which of them are within d_min..d_max."""
         p = self._parameters
-        low, high = valid_range(pixels.dtype, self._trusted, inclusive=p.trusted_range == "inclusive")
-        spots = self._finder.find(pixels, low, high, self._gain)
         d_star = self._geometry.d_star(spots.x, spots.y)
         d = d_of(d_star)
         keep = d_star > 0
@@ -70,4 +81,4 @@ class NativeEngine:
             keep &= d >= p.d_min
         if p.d_max is not None:
             keep &= d <= p.d_max
-        return spots, d_star, keep
+        return d_star, keep

@@ -17,6 +17,7 @@ from spotfinding.spots import Spots, check_image, check_strong_pixels, divisor
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from spotfinding.bitshuffle import Packed
     from spotfinding.parameters import Parameters
 
 BIG: Final = 2**24
@@ -49,6 +50,9 @@ class ReferenceSpotFinder:
         slow, fast = np.nonzero(strong)
         counts = (pixels[slow, fast].astype(np.float64) / divisor(gain)).astype(np.float32)  # as shoeboxes hold them
         return _measure(slow, fast, counts, connect(slow, fast), self._parameters)
+
+    def find_packed(self, image: Packed, low: float | None, high: float, gain: float = 1.0) -> None:
+        """Return None: it looks at pixels only."""
 
     def strong_pixels(
         self, pixels: NDArray[np.generic], low: float | None, high: float, gain: float = 1.0

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from spotfinding.bitshuffle import Packed
     from spotfinding.parameters import Parameters
 
 
@@ -60,6 +61,12 @@ class SpotFinder(Protocol):
         `gain`. Raises `AnalysisError` where DIALS does: more strong pixels than `max_strong_pixel_fraction` allows.
         """
 
+    def find_packed(self, image: Packed, low: float | None, high: float, gain: float = 1.0) -> Spots | None:
+        """The same for an image that is still compressed; None: not this one, or not by this finder.
+
+        Raises `NotReadable` for bytes that are not an image.
+        """
+
 
 def divisor(gain: float) -> float:
     """Return what counts are divided by: dxtbx ignores a gain that is not above 0, and one of almost 1.
@@ -70,7 +77,7 @@ def divisor(gain: float) -> float:
     return gain if gain > 0 and abs(gain - 1) > 1e-7 else 1.0
 
 
-def check_image(pixels: NDArray[np.generic], shape: tuple[int, int]) -> None:
+def check_image(pixels: NDArray[np.generic] | Packed, shape: tuple[int, int]) -> None:
     """Raise `AnalysisError` for an image of another shape than that of the detector."""
     if pixels.shape != shape:
         raise AnalysisError(f"the image has {pixels.shape} pixels, but the detector {shape} (slow, fast)")

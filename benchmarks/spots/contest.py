@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 MALLOC = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "8589934592"}
 """glibc keeps large memory: what makes DIALS fastest."""
+STEPS = ("read", "decompress", "threshold", "both", "label", "statistics")
 STATISTICS = (
     "n_spots_total", "n_spots_no_ice", "n_spots_4A", "total_intensity", "estimated_d_min", "d_min_distl_method_1",
     "d_min_distl_method_2", "noisiness_method_1", "noisiness_method_2",
@@ -76,17 +77,36 @@ class Contest:
         return found
 
     def two_processes(self, frames: Frames, seconds: float, rounds: int) -> dict[str, Any]:
-        """Frames per second of one process, and of two on two cores, by turns."""
-        one, other = self._one_core["native"], self._other_core
-        for contestant in (one, other):
+        """Frames per second of one process and of two on two cores, by turns, and how much more that is.
+
+        ``gain``: per second of their CPU time, as where nothing else runs; ``gain-clock``: per second of the clock;
+        ``control``: the same of loops that share nothing. Where these do not double, the cores are not ours alone.
+        """
+        contestants = [self._one_core["native"], self._other_core]
+        for contestant in contestants:
             contestant.call("prepare", frames.as_json())
-        alone, both = [], []
+        alone: list[dict[str, float]] = []
+        both: list[dict[str, float]] = []
         for _ in range(rounds):
-            alone.append(one.call("many", seconds))
-            for contestant in (one, other):
-                contestant.ask("many", seconds)
-            both.append(one.answer() + other.answer())
-        return {"one": float(np.median(alone)), "two": float(np.median(both)), "gain": ratio(both, alone)}
+            for used, rates in ((contestants[:1], alone), (contestants, both)):
+                given = {what: _together(used, what, seconds) for what in ("many", "loops")}
+                rates.append({
+                    "frames": sum(each["per-second"] for each in given["many"]),
+                    "frames-cpu": sum(each["per-cpu-second"] for each in given["many"]),
+                    "loops": sum(each["per-second"] for each in given["loops"]),
+                })  # fmt: skip
+        gain = {what: ratio([b[what] for b in both], [a[what] for a in alone]) for what in alone[0]}
+        one, two = (float(np.median([rate["frames"] for rate in rates])) for rates in (alone, both))
+        return {
+            "one": one, "two": two, "gain": gain["frames-cpu"], "gain-clock": gain["frames"], "control": gain["loops"],
+        }  # fmt: skip
+
+
+def _together(contestants: list[Contestant], what: str, argument: object) -> list[dict[str, float]]:
+    """Ask all at once; what they answer."""
+    for contestant in contestants:
+        contestant.ask(what, argument)
+    return [contestant.answer() for contestant in contestants]
 
 
 def unequal(ours: dict[str, Any], judge: dict[str, Any]) -> list[str]:
@@ -97,7 +117,7 @@ def unequal(ours: dict[str, Any], judge: dict[str, Any]) -> list[str]:
 def sentence(figures: dict[str, Any]) -> str:
     """One frame in one line."""
     ms, steps = figures["ms"], figures["steps"]
-    each = ", ".join(f"{name} {steps[name]:.1f}" for name in ("read", "decompress", "threshold", "label", "statistics"))
+    each = ", ".join(f"{name} {steps[name]:.1f}" for name in STEPS)
     return (
         f"{figures['detector']} {figures['dtype']} {figures['kind']} ({figures['stored-mb']:.1f} MB, "
         f"{figures['n_spots_total']} spots): {ms['native']:.1f} ms ({each}; LZ4 {steps['lz4']:.1f}, memcpy "

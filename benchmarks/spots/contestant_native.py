@@ -46,16 +46,19 @@ class Native:
         """Return what a worker would answer."""
         return asdict(self._analysis(self._frames.chunks[frame], self._frames.layout))
 
-    def many(self, seconds: float) -> float:
-        """Return frames per second over so many seconds, all frames in turn."""
-        done, start = 0, time.perf_counter()
-        while (passed := time.perf_counter() - start) < seconds:
-            self.analyse(done % len(self._frames.chunks))
-            done += 1
-        return done / passed
+    def many(self, seconds: float) -> dict[str, float]:
+        """Return frames per second, all frames in turn, for so many seconds."""
+        return _rates(lambda done: self.analyse(done % len(self._frames.chunks)), seconds)
+
+    def loops(self, seconds: float) -> dict[str, float]:
+        """Return how often per second numbers are added up that no memory and no cache is needed for."""
+        return _rates(lambda _: sum(range(10_000)), seconds)
 
     def steps(self, frame: int) -> dict[str, float]:
-        """Return the milliseconds of each step, measured alone; of LZ4 alone; and of a copy of the image."""
+        """Return the milliseconds of each step, measured alone; of LZ4 alone; and of a copy of the image.
+
+        ``both``: decompressed and thresholded block by block, as an image is.
+        """
         chunk, layout = self._frames.chunks[frame], self._frames.layout
         data = read_chunk(chunk)
         pixels = self._decoder.decode(data).copy()
@@ -64,14 +67,22 @@ class Native:
         target = self._buffer.first(layout.nbytes)
         block, flat = int.from_bytes(data[8:12], "big"), pixels.reshape(-1).view(np.uint8)
 
+        packed = self._decoder.packed(data)
+        assert packed is not None
+
         def threshold() -> None:
             with suppress(AnalysisError):
                 self._threshold.find(pixels, low, high)
+
+        def both() -> None:
+            with suppress(AnalysisError):
+                self._threshold.find_packed(packed, low, high)
 
         times = _medians({
             "read": lambda: read_chunk(chunk, self._decoder.stored),
             "decompress": lambda: self._decoder.decode(data),
             "threshold": threshold,
+            "both": both,
             "threshold, label": lambda: self._finder.find(pixels, low, high),
             "threshold, label, statistics": lambda: self._analysis.find(pixels),
             "lz4": lambda: bitshuffle.undo(data[12:], block, pixels.itemsize, target, "none"),
@@ -79,6 +90,15 @@ class Native:
         })  # fmt: skip
         whole, labelled = times.pop("threshold, label, statistics"), times.pop("threshold, label")
         return times | {"label": max(0.0, labelled - times["threshold"]), "statistics": max(0.0, whole - labelled)}
+
+
+def _rates(work: Callable[[int], object], seconds: float) -> dict[str, float]:
+    """How often per second it was done, by the clock and by the CPU time of this process."""
+    done, start, cpu = 0, time.perf_counter(), time.process_time()
+    while (passed := time.perf_counter() - start) < seconds:
+        work(done)
+        done += 1
+    return {"per-second": done / passed, "per-cpu-second": done / (time.process_time() - cpu)}
 
 
 def _medians(steps: dict[str, Callable[[], object]]) -> dict[str, float]:

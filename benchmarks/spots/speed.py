@@ -43,8 +43,8 @@ TARGETS = {
 """Milliseconds and disagreements at most, ratios at least."""
 
 
-def run(folder: Path, *, quick: bool) -> dict[str, Any]:
-    """Measure everything; returns the figures as printed with --json."""
+def run(folder: Path, *, quick: bool, only: str | None = None) -> dict[str, Any]:
+    """Measure everything, or `only` one detector and type; returns the figures as printed with --json."""
     result: dict[str, Any] = {
         "machine": machine(folder),
         "dials": installed_dials().version,
@@ -52,9 +52,11 @@ def run(folder: Path, *, quick: bool) -> dict[str, Any]:
         "frames": [],
     }
     _say(f"{result['machine']}")
-    rounds = 3 if quick else 7
+    rounds = 3 if quick else 5
     with Contest() as contest:
         for (detector, bits), names in (QUICK if quick else FULL).items():
+            if only not in (None, f"{detector}-{bits}"):
+                continue
             frames = write_frames(folder, detector, bits, tuple(k for k in KINDS if k.name in names))
             for figures in contest.measure(frames, rounds, _say):
                 result["frames"].append(figures | {"model": detector, "bits": bits})
@@ -62,9 +64,17 @@ def run(folder: Path, *, quick: bool) -> dict[str, Any]:
                 result["two-processes"] = contest.two_processes(frames, seconds=2.0, rounds=2 if quick else 7)
                 _say(speed_page.two_sentence(result["two-processes"]))
             Path(frames.master).unlink()
-    result |= summary(result)
-    result["targets"] = [_target(name, result[name]) for name in TARGETS if name in result]
     return result
+
+
+def judged(results: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the figures of one run, or of several that were parts of it, with what is promised of them."""
+    result = results[0]
+    for other in results[1:]:
+        result = result | {k: v for k, v in other.items() if k == "two-processes"}
+        result["frames"] = result["frames"] + other["frames"]
+    result |= summary(result)
+    return result | {"targets": [_target(name, result[name]) for name in TARGETS if name in result]}
 
 
 def summary(result: dict[str, Any]) -> dict[str, Any]:
@@ -73,16 +83,19 @@ def summary(result: dict[str, Any]) -> dict[str, Any]:
         [f for f in result["frames"] if (f["model"], f["bits"]) == (m, 16)] for m in ("eiger2-16m", "eiger2-4m")
     )
     usual = [f for f in large if f["kind"] in USUAL]
-    found = {
-        "ms_16m_uint16": _median(f["ms"]["native"] for f in usual),
-        "ratio_16m_uint16": _median(f["ratio"]["median"] for f in usual),
-        "ratio_16m_uint16_malloc": _median(f["ratio-malloc"]["median"] for f in usual),
-        "ratio_4m_uint16": _median(f["ratio"]["median"] for f in small if f["kind"] in USUAL),
-        "two_process_gain": round(result["two-processes"]["gain"]["median"], 3),
-        # the compressed bytes are read, LZ4 makes an image of them, which is read and written once more
-        "bound_ms": _median(f["steps"]["read"] + f["steps"]["lz4"] + f["steps"]["memcpy"] for f in usual),
-        "unequal": sum(len(f["unequal"]) for f in result["frames"]),
-    }
+    found: dict[str, float] = {"unequal": sum(len(f["unequal"]) for f in result["frames"])}
+    if usual:
+        found |= {
+            "ms_16m_uint16": _median(f["ms"]["native"] for f in usual),
+            "ratio_16m_uint16": _median(f["ratio"]["median"] for f in usual),
+            "ratio_16m_uint16_malloc": _median(f["ratio-malloc"]["median"] for f in usual),
+            # the compressed bytes are read, and LZ4 makes an image of them
+            "bound_ms": _median(f["steps"]["read"] + f["steps"]["lz4"] for f in usual),
+        }
+    if usual := [f["ratio"]["median"] for f in small if f["kind"] in USUAL]:
+        found["ratio_4m_uint16"] = _median(usual)
+    if "two-processes" in result:
+        found["two_process_gain"] = round(result["two-processes"]["gain"]["median"], 3)
     if brighter := [f["ms"]["native"] for f in large if f["kind"] not in USUAL]:
         found["ms_16m_uint16_background"] = max(brighter)
     return found
@@ -109,23 +122,32 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--json", action="store_true", help="print all figures as one object, the last line")
     parser.add_argument("--check", action="store_true", help="end with exit code 1 if a target is missed")
     parser.add_argument("--page", type=Path, help="write the figures as a page of documentation (reStructuredText)")
-    parser.add_argument("--from", dest="source", type=Path, help="measure nothing: take the figures of this JSON file")
+    parser.add_argument(
+        "--only", choices=[f"{name}-{bits}" for name, bits in FULL], help="frames of one detector and type"
+    )
+    parser.add_argument(
+        "--from", dest="source", type=Path, nargs="+", help="measure nothing: take these files of --json"
+    )
     parser.add_argument("--folder", type=Path, help="where frames are written (default: the temporary folder)")
-    return parser.parse_args()
+    wanted = parser.parse_args()
+    if wanted.only and wanted.page:
+        parser.error("a page needs all frames: --from the files of --json of each --only")
+    return wanted
 
 
 def main() -> int:
     """Measure, print, write; returns the exit code: 1 for a missed target (--check), 2 if it cannot be measured."""
     wanted = arguments()
     if wanted.source is not None:
-        result = json.loads(wanted.source.read_text().splitlines()[-1])
+        results = [json.loads(source.read_text().splitlines()[-1]) for source in wanted.source]
     else:
         try:
             with tempfile.TemporaryDirectory(prefix="filewatcher-bench-", dir=wanted.folder) as folder:
-                result = run(Path(folder), quick=wanted.quick)
+                results = [judged([run(Path(folder), quick=wanted.quick, only=wanted.only)])]
         except (Ended, ParameterError) as error:
             _say(f"the bench cannot go on: {error}")
             return 2
+    result = results[0] if len(results) == 1 else judged(results)
     for target in result["targets"]:
         _say(verdict(target))
     if wanted.page is not None:

@@ -67,6 +67,7 @@ async def collect(wishes: Wishes) -> int:
         house.push_async_callback(notifier.close, words.say)
         if office is not None and depositor is not None:
             house.push_async_callback(office.close)
+            house.push(lambda kind, *_: office.hurry() if kind is not None else None)
             house.enter_context(depositor)
         house.callback(words.stop)
         finished = await built.loop.run()

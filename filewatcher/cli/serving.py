@@ -75,15 +75,18 @@ async def _serve(config: ServeConfig) -> int:
         office = open_office(config.notify, _warn)
         if office is not None:
             house.push_async_callback(office.close)
+            house.callback(office.hurry)  # the next one goes on
         crew = Crew(profile, _warn)
         house.push_async_callback(crew.close)
         results = (config.results or state / "results").absolute()
-        workshop = Workshop(crew, limits_of(profile), budget, roots, state, results, config.notify, office)
+        metrics = Metrics(lambda: crew.ready)
+        workshop = Workshop(
+            crew, limits_of(profile), budget, roots, state, results, config.notify, office, metrics.stage
+        )
         house.push_async_callback(workshop.close)
         terms = Terms(config.limits.running, config.limits.queued, config.limits.remembered)
         service = Service(workshop, registry, time.monotonic, _today, terms, _resolver(house))
         house.push_async_callback(service.close)
-        metrics = Metrics(service.counts, lambda: crew.ready)
         service.follow(metrics)
         zocalo = None if config.zocalo is None else join_zocalo(config.zocalo, service, state)
         if zocalo is not None:

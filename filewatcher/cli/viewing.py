@@ -16,14 +16,12 @@ from filewatcher.edges.swmr import SwmrObserver
 from filewatcher.errors import Broken, Unknown
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable
 
     from filewatcher.cli.crew import Crew, Place
     from filewatcher.cli.wishes import Wishes
     from filewatcher.core.detector import Detector
     from filewatcher.core.messages import FrameReady
-    from filewatcher.core.observations import Observation
-    from filewatcher.ports import Observer
     from filewatcher.roots import Roots
 
 KEPT = 64 << 20
@@ -32,28 +30,6 @@ OPEN = 2
 """Collections that have ended and whose workers are kept ready to show images."""
 LOOKING = 120.0
 """Seconds for the files of a collection that has ended to say where its frames are."""
-
-
-class Noting:
-    """Passes on what an observer says, and notes where frames are."""
-
-    def __init__(self, observer: Observer, places: Places) -> None:
-        self._observer, self._places = observer, places
-
-    async def observe(self) -> Sequence[Observation]:
-        """Wait for the next news."""
-        news = await self._observer.observe()
-        for one in news:
-            self._places.note(one)
-        return news
-
-    async def look_again(self, file: int, row: int) -> None:
-        """Report a row anew."""
-        await self._observer.look_again(file, row)
-
-    async def close(self) -> None:
-        """Leave nothing running."""
-        await self._observer.close()
 
 
 class Pictures:

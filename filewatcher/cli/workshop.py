@@ -20,7 +20,8 @@ from filewatcher.cli.gridding import checked_words
 from filewatcher.cli.listeners import Listeners, Stopwatch
 from filewatcher.cli.notifying import Notifier
 from filewatcher.cli.placing import ISPYB
-from filewatcher.cli.viewing import Albums, Noting, Pictures, seen
+from filewatcher.cli.stages import Noting, Timed
+from filewatcher.cli.viewing import Albums, Pictures, seen
 from filewatcher.cli.watch import refuse_folder
 from filewatcher.cli.wishes import Wishes
 from filewatcher.core.asks import priority_of
@@ -35,7 +36,7 @@ from filewatcher.service import Ended
 from spotfinding.parameters import ParameterError, Parameters
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from filewatcher.cli.crew import Crew
     from filewatcher.core.asks import Ask
@@ -68,7 +69,10 @@ class Workshop:
         results: Path,
         notify: Sequence[str] = (),
         office: IspybOffice | None = None,
+        stage: Callable[[str, float], None] = lambda _name, _seconds: None,
     ) -> None:
+        """`stage` is told how long the stages of frames took."""
+        self.stage = stage
         self.crew, self.limits, self.budget, self.roots = crew, limits, budget, roots
         self.state, self.results = state, results
         self.notify, self.office = tuple(notify), office
@@ -196,8 +200,9 @@ class CollectionWork:
         told = Listeners(listener, self._stopwatch, self._notifier, self._place.need)
         self._listener = listener
         self._places = Places()
+        pool = Timed(self._place.share, self._places, workshop.stage)
         self._built = build(
-            wishes, order, self._place.share, self._open, told, workshop.limits, workshop.budget,
+            wishes, order, pool, self._open, told, workshop.limits, workshop.budget,
             lambda observer: Noting(observer, self._places),
         )  # fmt: skip
 

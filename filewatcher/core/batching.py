@@ -33,7 +33,8 @@ RATE_WINDOW = 1.0
 class Limits:
     """What a profile allows."""
 
-    frames_per_task_max: int = 32
+    frames_per_task_max: int = 64
+    """Only where an analysis takes microseconds: `LATENCY_BUDGET` is the limit of all others."""
     in_flight_per_worker: int = 3
     """Batches per worker, running and waiting: enough to hide the way there, few enough to lose little."""
     retries: int = 2

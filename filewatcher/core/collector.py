@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from filewatcher.core.messages import Disagreement, Outcome
 
 
+STATE_OF = {FrameResult: State.DONE, FrameFailed: State.FAILED, FrameMissing: State.MISSING}
+"""How a frame stands that has ended like this."""
+
+
 @dataclass(frozen=True, slots=True)
 class Results:
     """What is known of a scan at one moment; never changes."""
@@ -42,7 +46,7 @@ class Collector:
     """The only place where outcomes are added; everyone else reads `Results`."""
 
     def __init__(self, frames: int = 0) -> None:
-        self._states = np.zeros(frames, np.uint8)
+        self._states = bytearray(frames)  # a frame at a time, it costs a tenth of an array of numpy's
         self._values = np.full((frames, len(METRICS)), np.nan)
         self._attempts = np.zeros(frames, np.int64)
         self._errors: dict[int, str] = {}
@@ -57,18 +61,18 @@ class Collector:
         more = frames - len(self._states)
         if more > 0:
             self._results = None
-            self._states = np.concatenate([self._states, np.zeros(more, np.uint8)])
+            self._states.extend(bytes(more))
             self._attempts = np.concatenate([self._attempts, np.zeros(more, np.int64)])
             self._values = np.concatenate([self._values, np.full((more, len(METRICS)), np.nan)])
 
     def record(self, outcome: Outcome) -> bool:
         """Take an outcome; False if its frame has ended already, and nothing changed."""
         frame = outcome.frame
-        if self._states[frame] != State.WAITING:
+        if self._states[frame]:
             self.repeated += 1
             return False
         self._results = None
-        state = _state(outcome)
+        state = STATE_OF[type(outcome)]
         self._states[frame] = state
         self._ended[state] += 1
         if not isinstance(outcome, FrameMissing) and outcome.verified is not None:
@@ -88,7 +92,7 @@ class Collector:
 
     def waiting(self, frame: int) -> bool:
         """Whether a frame has no outcome yet."""
-        return bool(self._states[frame] == State.WAITING)
+        return not self._states[frame]
 
     def results(self) -> Results:
         """Return a snapshot; the same object until something changes."""
@@ -96,16 +100,10 @@ class Collector:
             values = dict(zip(METRICS, self._values.T.copy(), strict=True))
             self._results = Results(
                 sum(self._ended.values()),
-                self._states.copy(),
+                np.array(self._states, np.uint8),
                 values,
                 self._attempts.copy(),
                 dict(self._errors),
                 dict(self._verified),
             )
         return self._results
-
-
-def _state(outcome: Outcome) -> State:
-    if isinstance(outcome, FrameResult):
-        return State.DONE
-    return State.FAILED if isinstance(outcome, FrameFailed) else State.MISSING

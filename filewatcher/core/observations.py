@@ -41,6 +41,8 @@ class MasterFile:
     """Bytes, when it was read."""
     mtime_ns: int
     """Nanoseconds since 1970, when it was read."""
+    ctime_ns: int = 0
+    """The same of its inode: no copying program can set that back."""
 
 
 @dataclass(frozen=True, slots=True)

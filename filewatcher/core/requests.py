@@ -45,6 +45,8 @@ class Request:
     """Seconds without a new image."""
     timeout_first: float | None = None
     """Seconds for the first one."""
+    begun: int = 0
+    """Images that another filewatcher has told of, the first so many, before it handed the message on."""
     burst: int | None = None
     """Images whose messages are sent together, at most."""
     parameters: tuple[str, ...] = ()
@@ -128,6 +130,7 @@ def read_request(message: Mapping[str, Any], *, recipe: bool, absorbed: frozense
         None if master is None else frames,
         read.number("timeout"),
         read.number("timeout-first"),
+        _begun(given),
         read.whole("burst-limit", least=1),
         () if step is None else _spot_finding(step, absorbed),
         step,
@@ -150,6 +153,11 @@ def _master(read: _Parameters, dcid: int | None) -> str | None:
         where = f"filename is {path!r}" if first == 0 else f"it begins at image {first} of {path!r}"
         raise Refused(f"{where}, and there is no data collection id (ispyb_dcid) to look the master up by")
     return path if usable else None
+
+
+def _begun(given: Mapping[str, Any]) -> int:
+    status = given.get("filewatcher-status")
+    return _Parameters(status).whole("seen-images") or 0 if isinstance(status, dict) else 0
 
 
 def _spot_finding(step: Step, absorbed: frozenset[str]) -> tuple[str, ...]:

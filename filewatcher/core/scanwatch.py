@@ -83,7 +83,9 @@ class ScanWatch:
         # bitmaps of 0 and 1 over frames, and over the rows of files: a frame at a time, a bytearray costs no numpy
         self._selected = bytearray()
         self._announced = bytearray()
-        self._left = 0  # selected and not announced: kept, not counted, for it is asked for after every word
+        # kept, not counted, for they are asked for after every word
+        self._expected = self._seen = 0
+        self._left = 0  # selected and not announced
         self._rows: dict[int, bytearray] = {}
         self._given_back: dict[int, float] = {}
         self._writers = Writers((), was_writing=False, full_scan=False)
@@ -104,12 +106,12 @@ class ScanWatch:
     @property
     def expected(self) -> int:
         """How many frames those are."""
-        return self._selected.count(1)
+        return self._expected
 
     @property
     def seen(self) -> int:
         """Selected frames that have been on disk."""
-        return self._announced.count(1)
+        return self._seen
 
     @property
     def still_written(self) -> set[str]:
@@ -152,10 +154,12 @@ class ScanWatch:
     def observe(self, what: Observation | None, now: float) -> list[Event]:
         """Take in what the disk says now (None: nothing new, but time has passed)."""
         events: list[Event] = []
-        if isinstance(what, Described):
+        if isinstance(what, OnDisk):
+            events = self._new_frames(what, now)
+            if self._left and not self._given_back:
+                return events  # nothing else ends by that
+        elif isinstance(what, Described):
             self._describe(what)
-        elif isinstance(what, OnDisk):
-            events += self._new_frames(what, now)
         elif isinstance(what, Writers):
             if what.states != self._writers.states:
                 self._scanned_at = now
@@ -192,7 +196,9 @@ class ScanWatch:
         selected = np.zeros(total, bool)
         selected[self._selection.frames(total)] = True
         announced = self._announced[:total].ljust(total, b"\0")
-        self._left = int(np.count_nonzero(selected & ~np.frombuffer(announced, bool)))
+        known = np.frombuffer(announced, bool)
+        self._expected, self._seen = int(np.count_nonzero(selected)), int(np.count_nonzero(known))
+        self._left = int(np.count_nonzero(selected & ~known))
         self._selected, self._announced = bytearray(selected.tobytes()), bytearray(announced)
 
     def _new_frames(self, what: OnDisk, now: float) -> list[Event]:
@@ -219,6 +225,7 @@ class ScanWatch:
             return False  # the scan is over: it was called missing; it was announced; nobody asked for it
         if not self._announced[frame]:
             self._announced[frame] = 1
+            self._seen += 1
             self._left -= 1
         return True
 

@@ -170,6 +170,11 @@ class JournalReader:
         except sqlite3.Error as error:
             raise Broken(f"the journal in {folder} cannot be read ({error})") from error
 
+    @property
+    def identity(self) -> int:
+        """Differs for a journal begun anew in the place of a damaged one: its sequences begin anew as well."""
+        return (self._folder / FILE).stat().st_ino
+
     def after(self, sequence: int, limit: int) -> list[tuple[int, Recorded]]:
         """Return what was recorded after that, oldest first, ``limit`` at most, each with its sequence.
 
@@ -187,15 +192,18 @@ class JournalReader:
 
 
 def _age(run: Run) -> str:
-    """Size and time of last change of the masters: differs once a complete one has been written again."""
+    """Size and time of last change of the masters' inodes: differs once a complete one has been written again.
+
+    A copy over it may keep the time of its content (rsync -t, cp -p), never that of its inode.
+    """
     ages = []
     for master in run.masters:
         try:
             status = Path(master.path).stat()
         except OSError:  # deleted since, or out of reach: as it was when it was read
-            ages.append((master.size, master.mtime_ns))
+            ages.append((master.size, master.ctime_ns))
         else:
-            ages.append((status.st_size, status.st_mtime_ns))
+            ages.append((status.st_size, status.st_ctime_ns))
     return json.dumps(ages)
 
 

@@ -160,7 +160,7 @@ class Environment(Section):
 class Limits(Section):
     """How work is handed out."""
 
-    frames_per_task_max: CountFromOne = Field(default=32, description="most frames in one task, when frames come fast")
+    frames_per_task_max: CountFromOne = Field(default=64, description="most frames in one task, when frames come fast")
     in_flight_per_worker: CountFromOne = Field(default=3, description="tasks per worker, the running one included")
     retries: Count = Field(default=2, description="times a frame is tried again after its worker died")
     frame_timeout: Seconds = Field(default=60.0, description="longest time for one frame; then its worker is replaced")

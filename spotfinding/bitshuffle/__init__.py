@@ -7,7 +7,8 @@ decompression. So its LZ4 is called where it is, and only the bits are put back 
 from __future__ import annotations
 
 import ctypes
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
 
 from dectris import compression
 
@@ -16,7 +17,9 @@ from spotfinding.bitshuffle._blocks import INSTRUCTION_SETS, undo_blocks
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["INSTRUCTION_SETS", "LZ4", "find_lz4", "undo"]
+    import numpy as np
+
+__all__ = ["INSTRUCTION_SETS", "LZ4", "Packed", "find_lz4", "undo"]
 
 LIBRARIES: Final = (compression.__file__, "liblz4.so.1")
 """The library has all of LZ4 in it, or is linked with the system's."""
@@ -39,6 +42,20 @@ def find_lz4(libraries: Iterable[str] = LIBRARIES) -> int | None:
 
 LZ4: Final = find_lz4()
 """The address in this process; None: images are decompressed by the detector maker's library alone."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Packed:
+    """An image of which nothing but bitshuffle with LZ4 is to be undone."""
+
+    blocks: memoryview
+    """Bytes that follow the header of the chunk."""
+    block: int
+    """Bytes of a block."""
+    shape: tuple[int, int]
+    """Pixels, (slow, fast)."""
+    dtype: np.dtype[Any]
+    """Of the pixels; as many bytes as were shuffled together."""
 
 
 def undo(data: memoryview, block: int, width: int, target: memoryview, instruction_set: str = "auto") -> None:

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <climits>
 #include <cstring>
-#include <vector>
+#include <stdexcept>
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -35,6 +35,9 @@ void transpose_from(size_t first, const uint8_t* planes, uint8_t* target, size_t
             for (size_t i = 0; i < 8; ++i) target[(8 * k + i) * width + j] = static_cast<uint8_t>(rows >> (8 * i));
         }
 }
+
+constexpr const char* kTooShort = "the bytes end too early";
+constexpr const char* kDamaged = "a block is damaged";
 
 inline uint32_t big_endian(const uint8_t* p) {
     return uint32_t{p[0]} << 24 | uint32_t{p[1]} << 16 | uint32_t{p[2]} << 8 | p[3];
@@ -154,29 +157,54 @@ bool has_avx2() { return false; }
 
 #endif
 
-Undone undo(Lz4 lz4, Transpose transpose, const uint8_t* source, size_t size, uint8_t* target, size_t target_size,
-            size_t block, size_t width) {
-    const size_t eight = 8 * width;
-    std::vector<uint8_t> planes(std::min(block, target_size));
-    size_t left = target_size;
-    while (left >= eight) {
-        const size_t bytes = left < block ? left / eight * eight : block;
-        if (size < 4) return Undone::too_short;
-        const size_t stored = big_endian(source);
-        if (stored > size - 4) return Undone::too_short;
-        if (stored > INT_MAX) return Undone::broken_block;
-        const int got = lz4(reinterpret_cast<const char *>(source + 4), reinterpret_cast<char *>(planes.data()),
-                        static_cast<int>(stored), static_cast<int>(bytes));
-        if (got < 0 || static_cast<size_t>(got) != bytes) return Undone::broken_block;
-        transpose(planes.data(), target, bytes / width, width);
-        source += 4 + stored;
-        size -= 4 + stored;
-        target += bytes;
-        left -= bytes;
+void check_block(size_t block, size_t width) {
+    if (width == 0 || width > kMostBytes / 8 || block == 0 || block > kMostBytes || block % (8 * width) != 0)
+        throw std::invalid_argument("a block must hold a multiple of 8 pixels");
+}
+
+Transpose best_transpose() { return has_avx2() ? transpose_avx2 : transpose_scalar; }
+
+Blocks::Blocks(Lz4 lz4, Transpose transpose, const uint8_t* source, size_t size, size_t image_size, size_t block,
+               size_t width)
+    : lz4_(lz4),
+      transpose_(transpose),
+      source_(source),
+      size_(size),
+      left_(image_size),
+      block_(block),
+      width_(width),
+      planes_(std::min(block, image_size)) {
+    check_end();
+}
+
+void Blocks::check_end() const {
+    if (left_ == 0 && size_ != 0) throw std::invalid_argument("bytes are left over");
+}
+
+size_t Blocks::next() const {
+    const size_t eight = 8 * width_;
+    return left_ >= block_ ? block_ : left_ >= eight ? left_ / eight * eight : left_;
+}
+
+void Blocks::undo_next(uint8_t* target) {
+    const size_t bytes = next();
+    if (bytes < 8 * width_) {  // up to 7 pixels, as they are
+        if (size_ < bytes) throw std::invalid_argument(kTooShort);
+        std::memcpy(target, source_, bytes);
+        source_ += bytes, size_ -= bytes;
+    } else {
+        if (size_ < 4) throw std::invalid_argument(kTooShort);
+        const size_t stored = big_endian(source_);
+        if (stored > size_ - 4) throw std::invalid_argument(kTooShort);
+        if (stored > INT_MAX) throw std::invalid_argument(kDamaged);
+        const int got = lz4_(reinterpret_cast<const char*>(source_ + 4), reinterpret_cast<char*>(planes_.data()),
+                             static_cast<int>(stored), static_cast<int>(bytes));
+        if (got < 0 || static_cast<size_t>(got) != bytes) throw std::invalid_argument(kDamaged);
+        transpose_(planes_.data(), target, bytes / width_, width_);
+        source_ += 4 + stored, size_ -= 4 + stored;
     }
-    if (size != left) return size < left ? Undone::too_short : Undone::left_over;
-    if (left) std::memcpy(target, source, left);
-    return Undone::whole;
+    left_ -= bytes;
+    check_end();
 }
 
 }  // namespace spotfinding

@@ -14,7 +14,7 @@ Transpose transpose_of(const std::string &instruction_set) {
     if (instruction_set == "none") return transpose_none;
     if (instruction_set == "scalar") return transpose_scalar;
     if (instruction_set == "avx2" && has_avx2()) return transpose_avx2;
-    if (instruction_set == "auto") return has_avx2() ? transpose_avx2 : transpose_scalar;
+    if (instruction_set == "auto") return best_transpose();
     throw py::value_error("this processor has no instruction set " + instruction_set);
 }
 
@@ -33,17 +33,14 @@ void undo_blocks(std::uintptr_t lz4, const py::buffer& data, size_t block, size_
     auto* out = static_cast<uint8_t*>(to.ptr);
     const auto size = static_cast<size_t>(from.size), target_size = static_cast<size_t>(to.size);
     if (lz4 == 0) throw py::value_error("LZ4 has no address");
-    if (width == 0 || width > kMostBytes / 8 || block == 0 || block > kMostBytes || block % (8 * width) != 0)
-        throw py::value_error("a block must hold a multiple of 8 pixels");
+    check_block(block, width);
     if (source < out + target_size && out < source + size) throw py::value_error("data and target overlap");
-    Undone how;
-    {
-        const py::gil_scoped_release release;
-        how = undo(reinterpret_cast<Lz4>(lz4), transpose, source, size, out, target_size, block, width);
+    const py::gil_scoped_release release;
+    Blocks blocks(reinterpret_cast<Lz4>(lz4), transpose, source, size, target_size, block, width);
+    while (const size_t bytes = blocks.next()) {
+        blocks.undo_next(out);
+        out += bytes;
     }
-    if (how == Undone::too_short) throw py::value_error("the bytes end too early");
-    if (how == Undone::broken_block) throw py::value_error("a block is damaged");
-    if (how == Undone::left_over) throw py::value_error("bytes are left over");
 }
 
 }  // namespace

@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from spotfinding.bitshuffle import LZ4
+from spotfinding.errors import NotReadable
 from spotfinding.native import _kernel
 from spotfinding.spots import Spots, check_image, check_strong_pixels, divisor
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from spotfinding.bitshuffle import Packed
     from spotfinding.parameters import Parameters
 
 
@@ -38,16 +41,30 @@ class NativeSpotFinder:
         self.instruction_set = known[-1] if instruction_set == "auto" else instruction_set
         self._shape = shape
         self._parameters = parameters
+        self._most = shape[0] * shape[1]
+        if parameters.max_strong_pixel_fraction < 1:
+            self._most = math.ceil(parameters.max_strong_pixel_fraction * self._most)
         self._kernel = _kernel.Finder(shape, _for_kernel(parameters, shape), mask, _SETS[self.instruction_set])
 
     def find(self, pixels: NDArray[np.generic], low: float | None, high: float, gain: float = 1.0) -> Spots:
         """Threshold an image, connect its strong pixels, measure and filter the spots."""
         check_image(pixels, self._shape)
         low = -math.inf if low is None else low
-        most = pixels.size
-        if self._parameters.max_strong_pixel_fraction < 1:
-            most = math.ceil(self._parameters.max_strong_pixel_fraction * pixels.size)
-        columns, n_strong = self._kernel.find(_plain(pixels), low, high, divisor(gain), most)
+        return self._spots(*self._kernel.find(_plain(pixels), low, high, divisor(gain), self._most))
+
+    def find_packed(self, image: Packed, low: float | None, high: float, gain: float = 1.0) -> Spots | None:
+        """Threshold an image while it is decompressed, so that it never leaves the processor's cache."""
+        check_image(image, self._shape)
+        low = -math.inf if low is None else low
+        try:
+            answer = self._kernel.find_stored(
+                LZ4 or 0, image.blocks, image.block, image.dtype, low, high, divisor(gain), self._most
+            )
+        except ValueError as error:
+            raise NotReadable(f"bslz4 cannot be decompressed: {error}") from error
+        return None if answer is None else self._spots(*answer)
+
+    def _spots(self, columns: _kernel.Columns | None, n_strong: int) -> Spots:
         check_strong_pixels(n_strong, self._parameters, self._shape)
         assert columns is not None
         return Spots(*columns, n_strong)

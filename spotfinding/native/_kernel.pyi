@@ -3,7 +3,7 @@ from typing import Any, ClassVar, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-_Columns: TypeAlias = tuple[
+Columns: TypeAlias = tuple[
     NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.int32], NDArray[np.int32]
 ]
 
@@ -39,5 +39,16 @@ class Finder:
     ) -> None: ...
     def find(
         self, pixels: NDArray[Any], low: float, high: float, gain: float, most: int
-    ) -> tuple[_Columns | None, int]: ...
+    ) -> tuple[Columns | None, int]: ...
+    def find_stored(
+        self,
+        lz4: int,
+        data: memoryview,
+        block: int,
+        dtype: np.dtype[Any],
+        low: float,
+        high: float,
+        gain: float,
+        most: int,
+    ) -> tuple[Columns | None, int] | None: ...
     def strong_pixels(self, pixels: NDArray[Any], low: float, high: float, gain: float) -> NDArray[np.bool_]: ...

@@ -3,7 +3,7 @@
 
 #include <memory>
 #include <mutex>
-#include <string>
+#include <optional>
 
 #include "frame.h"
 #include "rows.h"
@@ -29,6 +29,11 @@ public:
     template <typename T>
     Answer find(const T* pixels, T low, T high, double gain, size_t most);
 
+    /// The same for an image that is still compressed. Empty: it must be decompressed first. Throws what
+    /// `Blocks::undo_next` throws.
+    template <typename T>
+    std::optional<Answer> find_stored(Blocks blocks, T low, T high, double gain, size_t most);
+
     /// 1 for every strong pixel of an image, `height` rows of `width`.
     template <typename T>
     void strong_pixels(const T* pixels, T low, T high, double gain, uint8_t* out);
@@ -39,6 +44,7 @@ public:
 private:
     template <typename T>
     void threshold(const T* pixels, T low, T high, double gain);
+    Answer connect(size_t most);
 
     int height_, width_;
     Mask mask_;
@@ -47,6 +53,7 @@ private:
     Parameters p_;
     SpotList spots_;
     StrongPixels strong_;
+    std::vector<uint8_t> ring_;  ///< the last rows of a stream
     std::mutex one_at_a_time_;
 };
 

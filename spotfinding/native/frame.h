@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "stream.h"
+
 namespace spotfinding {
 
 /// Counts from which DIALS leaves a pixel out of all sums (it may still be strong).
@@ -47,8 +49,17 @@ struct Frame {
     T low, high;
     double gain;  ///< counts are divided by it
     const Mask* mask;
+    int kept;                  ///< rows at `pixels`: all, or the last ones of a stream, row j at place j % kept
+    Stream* stream = nullptr;  ///< where rows come from that are not there yet
 
-    const T* row(int row) const { return pixels + size_t(row) * width; }
+    const T* row(int row) const { return pixels + size_t(row % kept) * width; }
+    const T* after(const T* row) const {  ///< the row after one that is there
+        row += width;
+        return row == pixels + size_t(kept) * width ? pixels : row;
+    }
+    void read_to(int row) const {
+        if (stream != nullptr) stream->read_to(row);
+    }
     bool in_range(T value) const { return value >= low && value <= high; }  // both are false for NaN
     double counts(T value) const { return double(value) / gain; }
 };

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <limits>
 #include <memory>
+#include <optional>
 
 #include "finder.h"
 
@@ -32,27 +33,28 @@ bool empty(double low, double high) {
                                             std::ceil(low) > double(std::numeric_limits<T>::max()));
 }
 
-/// Calls `work` with the pixels as what they are: pointer, low, high.
+/// Calls `work` with the limits as pixels of this type.
 template <typename T, typename Work>
-void with_limits(const py::array& pixels, double low, double high, Work&& work) {
-    const T* data = static_cast<const T*>(pixels.data());
-    if (empty<T>(low, high)) return work(data, T(1), T(0));
-    work(data, limit<T>(low, false), limit<T>(high, true));
+void with_limits(double low, double high, Work&& work) {
+    if (empty<T>(low, high)) return work(T(1), T(0));
+    work(limit<T>(low, false), limit<T>(high, true));
 }
 
 template <typename Work>
-void with_type(const py::array& pixels, double low, double high, Work&& work) {
-    const char kind = pixels.dtype().kind();
-    switch (pixels.itemsize() * (kind == 'u' ? 1 : kind == 'i' ? 100 : kind == 'f' ? 10000 : 0)) {
-        case 1: return with_limits<uint8_t>(pixels, low, high, work);
-        case 2: return with_limits<uint16_t>(pixels, low, high, work);
-        case 4: return with_limits<uint32_t>(pixels, low, high, work);
-        case 200: return with_limits<int16_t>(pixels, low, high, work);
-        case 400: return with_limits<int32_t>(pixels, low, high, work);
-        case 40000: return with_limits<float>(pixels, low, high, work);
+void with_type(const py::dtype& type, double low, double high, Work&& work) {
+    const char kind = type.kind();
+    switch (type.itemsize() * (kind == 'u' ? 1 : kind == 'i' ? 100 : kind == 'f' ? 10000 : 0)) {
+        case 1: return with_limits<uint8_t>(low, high, work);
+        case 2: return with_limits<uint16_t>(low, high, work);
+        case 4: return with_limits<uint32_t>(low, high, work);
+        case 200: return with_limits<int16_t>(low, high, work);
+        case 400: return with_limits<int32_t>(low, high, work);
+        case 40000: return with_limits<float>(low, high, work);
     }
-    throw py::type_error("pixels of " + std::string(py::str(pixels.dtype())) + ": supported are u1 u2 u4 i2 i4 f4");
+    throw py::type_error("pixels of " + std::string(py::str(type)) + ": supported are u1 u2 u4 i2 i4 f4");
 }
+
+bool native_order(const py::dtype& type) { return type.byteorder() == '=' || type.byteorder() == '|'; }
 
 void check(const Finder& finder, const py::array& pixels, double gain) {
     if (pixels.ndim() != 2 || pixels.shape(0) != finder.height() || pixels.shape(1) != finder.width())
@@ -61,8 +63,7 @@ void check(const Finder& finder, const py::array& pixels, double gain) {
     const auto address = reinterpret_cast<std::uintptr_t>(pixels.data());
     if (!(pixels.flags() & py::array::c_style) || address % size_t(pixels.itemsize()) != 0)
         throw py::value_error("pixels must be contiguous and aligned");
-    if (pixels.dtype().byteorder() != '=' && pixels.dtype().byteorder() != '|')
-        throw py::value_error("pixels must be in this machine's byte order");
+    if (!native_order(pixels.dtype())) throw py::value_error("pixels must be in this machine's byte order");
     if (!(gain > 0)) throw py::value_error("gain must be above 0");
 }
 
@@ -104,23 +105,50 @@ py::tuple columns(const std::vector<Spot>& spots) {
 }
 
 /// Spots, or None where there are more strong pixels than `most`; and the number of strong pixels.
-py::tuple find(Finder& finder, const py::array& pixels, double low, double high, double gain, size_t most) {
-    check(finder, pixels, gain);
-    Finder::Answer answer;
-    with_type(pixels, low, high, [&](auto* data, auto first, auto last) {
-        const py::gil_scoped_release release;
-        answer = finder.find(data, first, last, gain, most);
-    });
+py::tuple as_python(const Finder::Answer& answer, size_t most) {
     py::object spots = py::none();
     if (answer.n_strong_pixels <= most) spots = columns(answer.spots);
     return py::make_tuple(spots, answer.n_strong_pixels);
+}
+
+py::tuple find(Finder& finder, const py::array& pixels, double low, double high, double gain, size_t most) {
+    check(finder, pixels, gain);
+    Finder::Answer answer;
+    with_type(pixels.dtype(), low, high, [&](auto first, auto last) {
+        const auto* data = static_cast<const decltype(first)*>(pixels.data());
+        const py::gil_scoped_release release;
+        answer = finder.find(data, first, last, gain, most);
+    });
+    return as_python(answer, most);
+}
+
+/// The same for an image that is still compressed, as `bitshuffle.undo` is given it; None: it must be undone first.
+py::object find_stored(Finder& finder, std::uintptr_t lz4, const py::buffer& data, size_t block, const py::dtype& type,
+                       double low, double high, double gain, size_t most) {
+    const py::buffer_info bytes = data.request();
+    const auto width = size_t(type.itemsize());
+    if (bytes.itemsize != 1 || bytes.ndim != 1 || (bytes.size && bytes.strides[0] != 1))
+        throw py::value_error("bytes one after the other are needed");
+    if (lz4 == 0 || !native_order(type)) return py::none();
+    check_block(block, width);
+    std::optional<Finder::Answer> answer;
+    with_type(type, low, high, [&](auto first, auto last) {
+        const py::gil_scoped_release release;
+        const size_t image = size_t(finder.height()) * size_t(finder.width()) * width;
+        Blocks blocks(reinterpret_cast<Lz4>(lz4), best_transpose(), static_cast<const uint8_t*>(bytes.ptr),
+                      size_t(bytes.size), image, block, width);
+        answer = finder.find_stored(std::move(blocks), first, last, gain, most);
+    });
+    if (!answer) return py::none();
+    return as_python(*answer, most);
 }
 
 py::array strong_pixels(Finder& finder, const py::array& pixels, double low, double high, double gain) {
     check(finder, pixels, gain);
     py::array_t<bool> strong({finder.height(), finder.width()});
     auto* out = reinterpret_cast<uint8_t*>(strong.mutable_data());
-    with_type(pixels, low, high, [&](auto* data, auto first, auto last) {
+    with_type(pixels.dtype(), low, high, [&](auto first, auto last) {
+        const auto* data = static_cast<const decltype(first)*>(pixels.data());
         const py::gil_scoped_release release;
         finder.strong_pixels(data, first, last, gain, out);
     });
@@ -157,5 +185,6 @@ PYBIND11_MODULE(_kernel, module) {
     py::class_<Finder>(module, "Finder")
         .def(py::init(&make), py::arg("shape"), py::arg("parameters"), py::arg("mask"), py::arg("instruction_set"))
         .def("find", &find)
+        .def("find_stored", &find_stored)
         .def("strong_pixels", &strong_pixels);
 }

@@ -18,6 +18,7 @@ void sum_columns(const Band<T>& band, int first, int last, ColumnSums sums, Brig
             int v = int(std::min<uint32_t>(row[i], uint32_t(band.brightest)));
             if (double(row[i]) > band.brightest) {
                 bright.columns.push_back(i);
+                if (j >= band.new_from) ++bright.seen;
                 if (j >= band.new_from && double(row[i]) < kBig) bright.squares += double(row[i]) * double(row[i]);
             }
             sums.x[i] += v;
@@ -54,10 +55,14 @@ void valid(const Band<T>& band, int first, int last, uint64_t* valid) {
 }  // namespace scalar
 
 #ifdef __x86_64__
+namespace avx2 {
 template <typename T>
-RowFunctions<T> avx2_row_functions();
+RowFunctions<T> functions();
+}
+namespace avx512 {
 template <typename T>
-RowFunctions<T> avx512_row_functions();
+RowFunctions<T> functions();
+}
 #endif
 
 bool available(InstructionSet set) {
@@ -84,10 +89,10 @@ InstructionSet best_available() {
 template <typename T>
 RowFunctions<T> row_functions(InstructionSet set) {
 #ifdef __x86_64__
-    if (set == InstructionSet::avx2) return avx2_row_functions<T>();
-    if (set == InstructionSet::avx512) return avx512_row_functions<T>();
+    if (set == InstructionSet::avx2) return avx2::functions<T>();
+    if (set == InstructionSet::avx512) return avx512::functions<T>();
 #endif
-    return {scalar::sum_columns<T>, scalar::screen, scalar::valid<T>};
+    return {scalar::sum_columns<T>, scalar::screen, scalar::valid<T>, nullptr};
 }
 
 namespace scalar {

@@ -16,7 +16,7 @@ InstructionSet best_available();
 /// Some rows of an image.
 template <typename T>
 struct Band {
-    const T* first;           ///< its first row
+    const void* const* rows;  ///< the first pixel of each
     const uint64_t* left_out; ///< bits of the pixels, of its first row on, that are in no sum; rows as in `Mask`
     int count;                ///< rows
     int new_from;             ///< the first row that no band before this one had
@@ -24,7 +24,7 @@ struct Band {
     T low, span;              ///< valid is low <= value <= low + span
     int brightest;            ///< larger values are cut to this one in the sums, and listed
 
-    const T* row(int j) const { return first + size_t(j) * width; }
+    const T* row(int j) const { return static_cast<const T*>(rows[j]); }
     const uint64_t* bits(int j) const { return left_out + size_t(j) * ((width + 63) / 64); }
 };
 
@@ -38,7 +38,8 @@ struct ColumnSums {
 /// The columns of a band with a pixel above `brightest`, some more than once.
 struct Bright {
     std::vector<int> columns;
-    double squares = 0;  ///< sum of the squares of such pixels in new rows
+    size_t seen = 0;     ///< such pixels in new rows
+    double squares = 0;  ///< sum of their squares
 };
 
 /// Whether a box varies too much to be background, in float32. With k(m) = gain * (m - 1 + sigma_background *
@@ -54,6 +55,17 @@ struct Screen {
     float sigma, gain;              ///< sigma_background * sqrt(2), gain
 };
 
+/// Columns in fours, from column 0 on: sums over all of a four, and over its last three columns.
+struct Fours {
+    int32_t *x, *y, *x_last, *y_last;
+};
+
+constexpr int kFour = 4;
+/// `survey` looks at whole groups of so many columns.
+constexpr int kSurveyed = 64;
+/// Vectors reach beyond the last column by less than this.
+constexpr int kLongestVector = 64;
+
 /// The functions of one instruction set for one type of pixels. They work on the columns from `first` to `last`, both
 /// included; bits are one per column, from `first` on.
 template <typename T>
@@ -65,6 +77,10 @@ struct RowFunctions {
     void (*screen)(const Screen& screen, ColumnSums sums, int first, int last, uint64_t* maybe, uint64_t* surely);
     /// Which pixels of the first row of a band are valid?
     void (*valid)(const Band<T>& band, int first, int last, uint64_t* valid);
+    /// A quick `screen` of the boxes of seven columns around columns 4, 8, 12, ...: sets the bits, one per column of the
+    /// image, of those that may vary too much. It says nothing of boxes with pixels that are left out, and of columns
+    /// that are not in whole groups of kSurveyed. Valid must start at 0. Null: there is none.
+    void (*survey)(const Screen& screen, const Band<T>& band, Fours sums, uint64_t* suspect);
 };
 
 template <typename T>

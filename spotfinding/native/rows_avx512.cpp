@@ -13,14 +13,4 @@
 #define SPOTFINDING_ISA avx512
 #define SPOTFINDING_LANES 32
 #include "rows_simd.h"
-
-namespace spotfinding {
-template <typename T>
-RowFunctions<T> avx512_row_functions() {
-    return {avx512::sum_columns<T>, avx512::screen, avx512::valid<T>};
-}
-template RowFunctions<uint8_t> avx512_row_functions();
-template RowFunctions<uint16_t> avx512_row_functions();
-template RowFunctions<uint32_t> avx512_row_functions();
-}  // namespace spotfinding
 #endif

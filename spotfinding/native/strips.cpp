@@ -4,45 +4,16 @@
 #include <cmath>
 #include <type_traits>
 
+#include "bits.h"
+
 namespace spotfinding {
 
 namespace {
-
-/// Vectors read beyond the last column.
-constexpr int kLongestVector = 64;
-
-/// The box of the second look is larger by this, on either side.
-constexpr int kMargin = 2;
 
 /// The brightest pixel with which sums fit their integers: counts of a column into 16 bits, squares of a box into 31.
 int brightest(const Parameters& p) {
     const double box = (2.0 * p.kernel_slow + 1) * (2.0 * p.kernel_fast + 1);
     return int(std::min(65535 / (2.0 * p.kernel_slow + 1 + 2 * kMargin), std::sqrt(2147483647.0 / box)));
-}
-
-void set_bit(uint64_t* row, int column) { row[column / 64] |= uint64_t(1) << (column % 64); }
-
-/// Calls `use(i)` for the bits that are set, in order.
-template <typename Use>
-void for_each_bit(uint64_t bits, Use&& use) {
-    for (; bits != 0; bits &= bits - 1) use(__builtin_ctzll(bits));
-}
-
-/// Keeps the bits whose neighbours, up to `steps` away, are set too. What is outside is taken for set.
-void narrow(uint64_t* bits, int columns, int steps) {
-    const int words = (columns + 63) / 64;
-    const uint64_t outside = columns % 64 ? ~uint64_t(0) << (columns % 64) : 0;
-    bits[words - 1] |= outside;
-    for (int step = 0; step < steps; ++step) {
-        uint64_t before = ~uint64_t(0);
-        for (int word = 0; word < words; ++word) {
-            const uint64_t here = bits[word], after = word + 1 < words ? bits[word + 1] : ~uint64_t(0);
-            bits[word] = here & (here << 1 | before >> 63) & (here >> 1 | after << 63);
-            before = here;
-        }
-        bits[words - 1] |= outside;
-    }
-    bits[words - 1] &= ~outside;
 }
 
 }  // namespace
@@ -69,7 +40,11 @@ StripThreshold::StripThreshold(int height, int width, const Parameters& paramete
     const size_t columns = size_t(words_) * 64 + 2 * before + kLongestVector;
     x_.assign(columns, 0), y_.assign(columns, 0), valid_.assign(columns, 0);
     sums_ = {x_.data() + before, y_.data() + before, valid_.data() + before};
-    maybe_.resize(words_), surely_.resize(words_);
+    maybe_.resize(words_), surely_.resize(words_), found_.resize(words_);
+    rows_.resize(2 * size_t(p_.kernel_slow + kMargin) + 1);
+    std::vector<int> middle_rows;
+    for (int top = 0; top < height; top += strip_height()) middle_rows.push_back(middle(top));
+    survey_.emplace(mask, height, width, p_, screen_, distance_, middle_rows, set);
     if (!p_.extended) return;
     not_background_.resize(size_t(height) * words_), has_foreground_.assign(height, 1);
     clear_foreground(mask);
@@ -85,29 +60,27 @@ bool StripThreshold::find(const Frame<T>& frame, StrongPixels& strong) {
         if (frame.low > frame.high) return true;
         using U = std::make_unsigned_t<T>;  // what is negative becomes large, and is not valid
         return find_unsigned(Frame<U>{reinterpret_cast<const U*>(frame.pixels), height_, width_, U(frame.low),
-                                      U(frame.high), frame.gain, frame.mask}, strong);
+                                      U(frame.high), frame.gain, frame.mask, frame.kept, frame.stream}, strong);
     }
 }
 
 template <typename T>
 bool StripThreshold::find_unsigned(const Frame<T>& frame, StrongPixels& strong) {
     clear_foreground(*frame.mask);
-    bright_.squares = 0;
-    size_t n_bright = 0;
+    bright_.squares = 0, bright_.seen = 0;
     int read = 0, settled = 0;  // rows
-    for (int top = 0; top < height_; top += 2 * distance_ - 1) {
-        const int bottom = std::min(top + 2 * distance_ - 2, height_ - 1);
-        const int middle = std::min(top + distance_ - 1, height_ - 1);
-        vary(frame, middle, 0, width_ - 1, read, maybe_.data(), surely_.data());
-        read = middle + p_.kernel_slow + 1;
-        n_bright += bright_.columns.size();
-        if (bright_.squares > most_squares_ || n_bright > size_t(height_) * width_ / 16 + 1000) return false;
-        if (p_.extended && !p_.masked_pixels_erode) spare_invalid(frame, middle);
+    for (int strip = 0, top = 0; top < height_; ++strip, top += strip_height()) {
+        const int bottom = std::min(top + strip_height(), height_) - 1, row = middle(top);
+        frame.read_to(std::min(bottom + distance_ - 1 + p_.kernel_slow, height_ - 1));
+        const Band<T> boxes = band(frame, row, p_.kernel_slow, read, frame.mask->row(0));
+        look_at_middle(frame, row, survey_->suspects(boxes, strip), read);
+        read = row + p_.kernel_slow + 1;
+        if (bright_.squares > most_squares_ || bright_.seen > size_t(height_) * width_ / 16 + 1000) return false;
         narrow(maybe_.data(), width_, distance_ - 1);
         find_runs();
         for (const Run run : runs_) {
             if (p_.extended) resolve(frame, top, bottom, run);
-            else dispersion(frame, middle, run, strong);
+            else dispersion(frame, row, run, strong);
         }
         if (!p_.extended) continue;
         const int known = bottom == height_ - 1 ? height_ : bottom + 1 - (p_.kernel_slow + kMargin);
@@ -127,10 +100,11 @@ void StripThreshold::clear_foreground(const Mask& mask) {
 
 /// The rows up to `reach` from `row`; those before `read` are not new; `left_out` are the bits of the whole image.
 template <typename T>
-Band<T> StripThreshold::band(const Frame<T>& frame, int row, int reach, int read,
-                              const uint64_t* left_out) const {
+Band<T> StripThreshold::band(const Frame<T>& frame, int row, int reach, int read, const uint64_t* left_out) {
     const int first = std::max(row - reach, 0), last = std::min(row + reach, height_ - 1);
-    return {frame.row(first), left_out + size_t(first) * words_, last - first + 1, read - first, width_,
+    const T* place = frame.row(first);
+    for (int j = first; j <= last; ++j, place = frame.after(place)) rows_[size_t(j - first)] = place;
+    return {rows_.data(), left_out + size_t(first) * words_, last - first + 1, read - first, width_,
             frame.low, T(frame.high - frame.low), brightest_};
 }
 
@@ -152,12 +126,21 @@ void StripThreshold::vary(const Frame<T>& frame, int row, int first, int last, i
     }
 }
 
-/// Takes pixels that are not valid for ones that vary: they do not erode.
+/// Finds out where the middle row of a strip may vary. What is not valid does not erode by the new rules.
 template <typename T>
-void StripThreshold::spare_invalid(const Frame<T>& frame, int row) {
-    uint64_t* valid = surely_.data();  // not needed any more
-    row_functions<T>(set_).valid(band(frame, row, 0, height_, frame.mask->row(0)), 0, width_ - 1, valid);
-    for (int word = 0; word < words_; ++word) maybe_[word] |= ~valid[word];
+void StripThreshold::look_at_middle(const Frame<T>& frame, int row, const std::vector<Run>& runs, int read) {
+    std::fill(maybe_.begin(), maybe_.end(), 0);
+    for (const Run run : runs) {
+        vary(frame, row, run.first, run.last, read, found_.data(), surely_.data());
+        const int words = (run.last - run.first) / 64 + 1;
+        if (p_.extended && !p_.masked_pixels_erode) {
+            uint64_t* valid = surely_.data();  // not needed any more
+            row_functions<T>(set_).valid(band(frame, row, 0, height_, frame.mask->row(0)), run.first, run.last, valid);
+            for (int word = 0; word < words; ++word) found_[word] |= ~valid[word];
+            found_[words - 1] &= ~uint64_t(0) >> (63 - (run.last - run.first) % 64);
+        }
+        paste(found_.data(), words, maybe_.data(), run.first);
+    }
 }
 
 /// Columns that may be something, as runs; those that are near each other, as one.
@@ -178,22 +161,35 @@ void StripThreshold::find_runs() {
 /// `TableThreshold::erode`.
 template <typename T>
 void StripThreshold::resolve(const Frame<T>& frame, int top, int bottom, Run run) {
-    const int reach = distance_ - 1;
+    const int reach = distance_ - 1, row = middle(top);
     const int left = std::max(run.first - reach, 0), right = std::min(run.last + reach, width_ - 1);
     const int above = std::max(top - reach, 0), below = std::min(bottom + reach, height_ - 1);
     const size_t words = size_t(right - left) / 64 + 1;
-    for (int j = above; j <= below; ++j) {
-        look_at_row(frame, j, left, right, &varied_[size_t(j - above) * words], &good_[size_t(j - above) * words]);
+    const auto varied = [&](int j) { return &varied_[size_t(j - above) * words]; };
+    const auto good = [&](int j) { return &good_[size_t(j - above) * words]; };
+    look_at_row(frame, row, left, right, varied(row), good(row));
+    narrow(varied(row), right - left + 1, reach);
+    // outwards, as far as a square may reach that has a part in the middle row
+    for (const int step : {-1, 1}) {
+        std::copy_n(varied(row), words, found_.data());
+        for (int j = row + step; j >= above && j <= below; j += step) {
+            if (std::all_of(found_.data(), found_.data() + words, [](uint64_t bits) { return bits == 0; })) {
+                std::fill_n(varied(j), words, 0);
+                continue;
+            }
+            look_at_row(frame, j, left, right, varied(j), good(j));
+            narrow(varied(j), right - left + 1, reach);
+            for (size_t word = 0; word < words; ++word) found_[word] &= varied(j)[word];
+        }
     }
     for (int j = top; j <= bottom; ++j) {
         uint64_t* kept = surely_.data();
         std::fill_n(kept, words, ~uint64_t(0));
         for (int k = std::max(j - reach, 0); k <= std::min(j + reach, height_ - 1); ++k) {
-            for (size_t word = 0; word < words; ++word) kept[word] &= varied_[size_t(k - above) * words + word];
+            for (size_t word = 0; word < words; ++word) kept[word] &= varied(k)[word];
         }
-        narrow(kept, right - left + 1, reach);
         for (size_t word = 0; word < words; ++word) {
-            for_each_bit(kept[word] & good_[size_t(j - above) * words + word], [&](int i) {
+            for_each_bit(kept[word] & good(j)[word], [&](int i) {
                 const int column = left + int(word) * 64 + i;
                 if (column < run.first || column > run.last) return;
                 set_bit(&not_background_[size_t(j) * words_], column);

@@ -50,6 +50,27 @@ SPOTFINDING_INLINE U32 half_products(U16 a, U16 b) {
 #endif
 }
 
+/// a * b of two neighbours together, for numbers below 2^15.
+SPOTFINDING_INLINE U32 pair_products(U16 a, U16 b) {
+#if SPOTFINDING_INTRINSICS == 512
+    return U32(_mm512_madd_epi16(__m512i(a), __m512i(b)));
+#elif SPOTFINDING_INTRINSICS == 256
+    return U32(_mm256_madd_epi16(__m256i(a), __m256i(b)));
+#else
+    U32 sum;
+    for (int i = 0; i < kHalf; ++i) sum[i] = uint32_t(a[2 * i]) * b[2 * i] + uint32_t(a[2 * i + 1]) * b[2 * i + 1];
+    return sum;
+#endif
+}
+
+/// Every other lane of two vectors, from lane `kFirst` on.
+template <int kFirst>
+SPOTFINDING_INLINE U32 every_other(U32 a, U32 b) {
+    U32 which;
+    for (int i = 0; i < kHalf; ++i) which[i] = uint32_t(2 * i + kFirst);
+    return U32(__builtin_shuffle(a, b, which));
+}
+
 /// Two vectors of numbers below 2^16 in one.
 SPOTFINDING_INLINE U16 narrow(U32 a, U32 b) {
 #if SPOTFINDING_INTRINSICS == 512

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -110,6 +111,23 @@ def test_a_complete_run_whose_master_was_written_again_is_a_new_one(tmp_path: Pa
     again = Journal.open(tmp_path, run)
     assert again.key == f"{run.key}-2"
     assert again.recorded() == []
+    again.close()
+
+
+def test_a_master_copied_over_with_its_old_time_is_a_new_run(tmp_path: Path) -> None:
+    """As rsync -t and cp -p write: the same size, the same time of the content."""
+    master = tmp_path / "m.nxs"
+    master.write_bytes(b"one")
+    run, before = replace(RUN, masters=(replace(MASTER, path=str(master)),)), master.stat()
+    journal = Journal.open(tmp_path, run)
+    journal.complete(run)
+    journal.close()
+    while master.stat().st_ctime_ns == before.st_ctime_ns:  # within one tick of the kernel nobody can tell
+        master.write_bytes(b"two")
+        os.utime(master, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert (master.stat().st_size, master.stat().st_mtime_ns) == (before.st_size, before.st_mtime_ns)
+    again = Journal.open(tmp_path, run)
+    assert again.key == f"{run.key}-2"
     again.close()
 
 

@@ -110,3 +110,33 @@ def test_a_scan_fills_the_page_live_and_all_who_look_end_with_the_same(
     assert [problem for viewer in viewers for problem in viewer.problems] == []
     for viewer in viewers:
         viewer.close()
+
+
+@pytest.mark.timeout(200)
+def test_an_image_is_shown_with_the_spots_that_were_counted(
+    daemon: Daemon, shell: Shell, browser: Browser, tmp_path: Path, screenshots: Path
+) -> None:
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    simulated = shell.run("simulate", raw, "--detector", "eiger2-1m", "--grid", "8x6", "--rate", 200)
+    assert simulated.code == 0, simulated.stderr
+    collection = daemon.ask(master=str(raw / "grid.nxs"))
+    daemon.ended(collection)
+    strongest = max(daemon.lines(collection), key=lambda line: (line["n_spots_total"], -line["frame"]))
+    viewer = Viewer(browser, daemon.url + "/").open(collection).drawn(48)
+    viewer.page.keyboard.press("b")
+    viewer.until("() => __grid.image.image && __grid.image.notes", seconds=60)
+    assert viewer.ask("() => __grid.settings.selected") == {"scan": 0, "frame": strongest["frame"]}
+    assert viewer.ask("() => __grid.image.notes.spots.length") == strongest["n_spots_total"]
+    viewer.picture(screenshots / "story-image.png")
+    # with other parameters, beside the first run
+    viewer.page.click("text=Rerun…")
+    viewer.page.fill("textarea", viewer.page.input_value("textarea").replace("d_min=none", "d_min=4"))
+    viewer.page.click("dialog button[type=submit]")
+    viewer.until(f"() => location.hash.startsWith('#/c/') && !location.hash.includes('{collection}')", seconds=60)
+    viewer.page.wait_for_selector(".chip[data-state=done]", timeout=100_000)
+    viewer.drawn(48)
+    again = viewer.ask("(frame) => __grid.panes[0].store.value('n_spots_total', frame)", strongest["frame"])
+    assert 0 < again == strongest["n_spots_4A"] < strongest["n_spots_total"]
+    assert viewer.problems == []
+    viewer.close()

@@ -94,6 +94,11 @@ def test_a_scan_triggered_before_its_first_file_is_seen_live_and_after_a_restart
     assert (summary["done"], summary["grid"]["columns"]) == (FRAMES, 8)
 
     see_image(daemon, collection, lines)
+    with daemon.http as http:
+        numbers = dict(line.rsplit(" ", 1) for line in http.get("/metrics").text.splitlines() if line[0] != "#")
+    assert float(numbers['filewatcher_frames_total{state="done"}']) == FRAMES
+    for stage in ("seen_submitted", "submitted_done", "analysis", "done_shown"):
+        assert float(numbers[f'filewatcher_stage_seconds_count{{stage="{stage}"}}']) > 0
 
     assert daemon.stop() == 0
     daemon.start()

@@ -232,6 +232,37 @@ def test_what_was_not_written_goes_with_the_next_run(bench: Bench, ispyb_databas
     assert [bench.programs(dcid)[0][0] for dcid in dcids] == ["1", "1"]
 
 
+def test_a_journal_begun_anew_is_written_from_its_beginning(bench: Bench, dcid: int) -> None:
+    journal = bench.open("/data/grid.nxs")
+    asyncio.run(journal.add([done(0), done(1)]))
+    bench.deliver(journal, whole(2), dcid)
+    (journal.folder / "journal.sqlite3").rename(journal.folder / "journal.sqlite3.damaged")
+    journal.close()
+    other = bench.open("/data/grid.nxs")
+    asyncio.run(other.add([done(0, 9), done(1, 8)]))
+    bench.deliver(other, whole(2), dcid)
+    other.close()
+    assert [row[:2] for row in bench.images(dcid)] == [["1", "9"], ["2", "8"]]
+
+
+def test_who_is_interrupted_does_not_wait_for_a_database(bench: Bench, journal: Journal, dcid: int) -> None:
+    bench.patience = 1000.0
+    office = bench.office()
+    office.begin(bench.brief(journal, dcid))
+    bench.until(lambda: len(bench.programs(dcid)) == 1)
+    bench.ispyb.server.stop()
+    try:
+        asyncio.run(journal.add([done(0)]))
+        bench.until_said("does not answer")
+        begun = time.monotonic()
+        office.hurry()
+        asyncio.run(office.close())
+        assert time.monotonic() - begun < 60
+    finally:
+        bench.ispyb.server.start()
+    assert bench.said[-1].startswith("1 images of run")
+
+
 def test_a_role_that_may_only_add_adds_and_says_so_once(bench: Bench, journal: Journal, dcid: int) -> None:
     bench.credentials = bench.ispyb.user(bench.folder, LEAST)
     asyncio.run(journal.add([done(frame) for frame in range(2500)]))

@@ -6,8 +6,10 @@ import os
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
+import h5py
 import numpy as np
 import pytest
+from h5py import h5o
 
 from filewatcher.core.framemap import DataFile
 from filewatcher.core.observations import Writer
@@ -108,6 +110,41 @@ def test_a_file_that_rests_with_gaps(tmp_path: Path, growing: bool, how: str) ->
     assert sorted(found) == by_libhdf5(path)
     assert file.slow == ""
     assert not file.complete
+
+
+def test_frames_beyond_an_extent_that_is_not_written_yet_are_not_gone(tmp_path: Path) -> None:
+    """A writer held up between its index and its extent; the only look so far has seen many rows at once."""
+    path, rows = tmp_path / "a.h5", 52
+    with h5py.File(tmp_path / "writer.h5", "w", libver=("v110", "v110"), locking=False) as writer:
+        images = writer.create_dataset("data", (1, 2, 3), "<u2", chunks=(1, 2, 3), maxshape=(None, 2, 3))
+        place = h5o.get_info(images.id).addr
+        writer.swmr_mode = True
+        headers = []
+        for row in range(rows):
+            images.resize(row + 1, axis=0)
+            images.id.write_direct_chunk((row, 0, 0), payload(row)[:12])
+            images.flush()
+            headers.append(header_at((tmp_path / "writer.h5").read_bytes(), place))
+        content = bytearray((tmp_path / "writer.h5").read_bytes())
+    content[place : place + len(headers[9])] = headers[9]
+    assert headers[9] != headers[-1]
+    path.write_bytes(content)
+    file = watched(path, np.ones(2 * rows, bool))
+    file.check(0.0)
+    assert [row for row, *_ in table(file.look(0.0))] == list(range(rows))
+    with open_for_swmr(str(path)) as opened_file:
+        assert opened_file["data"].shape[0] == 10  # the rest is known to the index alone
+    assert file.scan(1.0) == []  # and this is no other collection
+    file.close()
+
+
+def header_at(content: bytes, place: int) -> bytes:
+    """The version 2 object header at an address, with its checksum."""
+    flags = content[place + 5]
+    begin = place + 6 + (16 if flags & 0x20 else 0) + (4 if flags & 0x10 else 0)
+    width = 1 << (flags & 3)
+    size = int.from_bytes(content[begin : begin + width], "little")
+    return content[place : begin + width + size + 4]
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +17,8 @@ from filewatcher.core.grid import Grid
 from filewatcher.core.messages import ChunkLayout, FrameReady, FrameResult, Statistics
 from filewatcher.core.observations import Described, DetectorRead, MasterFile, OnDisk, StoredChunk
 from filewatcher.core.picture import from_frames
-from filewatcher.edges.zocalo import Broker
+from filewatcher.core.scanwatch import TimeOuts
+from filewatcher.edges.zocalo import Broker, examine
 from filewatcher.errors import Full, Refused
 from filewatcher.testing.detector import Simulation, run
 from filewatcher.testing.fakes import InlinePool, ScriptedObserver
@@ -23,10 +26,11 @@ from tests.edges.zocalo_house import PATIENCE, Consumer, House, Wire, centre_as_
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from filewatcher.testing.rabbitmq import PrivateRabbitMQ
 
+HOW_TO = Path(__file__).parents[2] / "docs/how-to/zocalo.rst"
+pytestmark = pytest.mark.timeout(300)
 QUEUES = ("filewatcher", "per_image_analysis", "reduce.xray_centering", "ispyb_pia", "images", "archive", "end")
 
 
@@ -264,6 +268,7 @@ def test_a_process_that_ends_in_the_middle_is_followed_by_one_that_goes_on(
 
 def test_images_that_never_came_are_said(tmp_path: Path, rabbitmq: PrivateRabbitMQ, consumer: Consumer) -> None:
     house, detector = scripted(rabbitmq.url, tmp_path, "/data/gap.nxs", 4)
+    house.timeouts = TimeOuts(100.0, 2.0)
     message = gridscan("/data/gap.nxs", (2, 2))
     message["recipe"]["1"]["output"] = {"select-2": 4, "last": 5, "timeout": 6, "finally": 7}
 
@@ -278,6 +283,25 @@ def test_images_that_never_came_are_said(tmp_path: Path, rabbitmq: PrivateRabbit
             assert last["payload"] == {"images-expected": 4, "images-seen": 2, "success": False}
             assert images(await get(consumer, "ispyb_pia", 2)) == [1, 4]
             assert images(await get(consumer, "images", 1)) == [4]
+
+    asyncio.run(story())
+
+
+def test_a_message_that_the_old_filewatcher_had_begun_is_gone_on_with(
+    tmp_path: Path, rabbitmq: PrivateRabbitMQ, consumer: Consumer
+) -> None:
+    house, detector = scripted(rabbitmq.url, tmp_path, "/data/begun.nxs", 5)
+    status = {"filewatcher-status": {"seen-images": 3, "start-time": 1.0, "image-count": None}}
+
+    async def story() -> None:
+        async with house:
+            await send(consumer, {**gridscan("/data/begun.nxs", (5, 1)), "payload": status})
+            detector.write(0, 5)
+            assert images(await get(consumer, "reduce.xray_centering", 2)) == [4, 5]
+            await get(consumer, "ispyb_pia", 2)
+            (last,) = await get(consumer, "end", 1)
+            assert last["payload"] == {"images-expected": 5, "images-seen": 5, "success": True}
+            await get(consumer, "archive", 1)
 
     asyncio.run(story())
 
@@ -332,6 +356,53 @@ def test_a_queue_or_a_topic_that_is_not_there_costs_its_messages_only(
         ]  # fmt: skip
 
     asyncio.run(story())
+
+
+# ---- rights, and what is looked at before
+
+
+def test_a_user_with_the_least_rights_is_enough(tmp_path: Path, rabbitmq: PrivateRabbitMQ, consumer: Consumer) -> None:
+    """Those that the how-to page lists."""
+    rights = re.findall(r"set_permissions \S+ '(.+)' '(.+)' '(.+)'", HOW_TO.read_text())
+    assert len(rights) == 1
+    url = rabbitmq.add_user("least", "secret", *rights[0])
+    house, detector = scripted(url, tmp_path, "/data/least.nxs", 2)
+
+    async def story() -> None:
+        async with house:
+            await send(consumer, gridscan("/data/least.nxs", (2, 1)))
+            detector.write(0, 2)
+            for queue, count in (
+                ("reduce.xray_centering", 2),
+                ("ispyb_pia", 2),
+                ("images", 1),
+                ("archive", 1),
+                ("end", 1),
+            ):
+                assert len(await get(consumer, queue, count)) == count
+        assert house.said == []
+
+    asyncio.run(story())
+    found = list(examine(Broker.find(url), "filewatcher"))
+    assert [one.ok for one in found] == [True, True, True]
+    consumer.send("images", {})
+    assert "1 messages wait" in list(examine(Broker.find(url), "filewatcher", ["images"]))[2].words
+    assert consumer.get("images", 1)
+
+
+def test_what_is_wrong_with_a_broker_is_said_with_the_way_out(rabbitmq: PrivateRabbitMQ, consumer: Consumer) -> None:
+    assert consumer.left("filewatcher") == 0
+    none = rabbitmq.add_user("none", "secret", "^$", "^$", "^$")
+    found = list(examine(Broker.find(none), "filewatcher"))
+    assert [one.ok for one in found] == [True, False, False]
+    assert "cannot listen to queue filewatcher: ACCESS_REFUSED" in found[1].words
+    assert "give the user the rights to configure, write and read" in found[2].words
+    (absent,) = [one for one in examine(Broker.find(rabbitmq.url), "no.such.queue") if not one.ok]
+    assert absent.words.endswith("; declare it")
+    for url in (none.replace("secret", "guess"), "amqp://guest:secret@127.0.0.1:9/x"):
+        (wrong,) = examine(Broker.find(url), "filewatcher")
+        assert "does not answer: " in wrong.words
+        assert "secret" not in wrong.words
 
 
 # ---- where the broker is

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from filewatcher.ports import Observer
     from filewatcher.testing.rabbitmq import PrivateRabbitMQ
 
-PATIENCE = 40.0
+PATIENCE = 60.0
 """Seconds that a test waits for what must come."""
 
 
@@ -104,6 +104,7 @@ class House:
     queue: str
     pool: InlinePool = field(default_factory=NativePool)
     observers: dict[str, Observer] = field(default_factory=dict)
+    timeouts: TimeOuts = field(default_factory=lambda: TimeOuts(100.0, 60.0))
     said: list[str] = field(default_factory=list)
     held: dict[str, Held] = field(default_factory=dict)
     refuse: dict[str, FilewatcherError] = field(default_factory=dict)
@@ -129,8 +130,9 @@ class House:
         tasks = [held.task for held in self.held.values() if held.task is not None]
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        ended = await asyncio.gather(*tasks, return_exceptions=True)
         await self.zocalo.close()
+        assert all(one is None or isinstance(one, asyncio.CancelledError) for one in ended), ended
 
     # ---- as the service
 
@@ -167,7 +169,7 @@ class House:
     async def _watch(self, held: Held) -> None:
         (master,) = held.ask.masters
         clock = asyncio.get_running_loop().time
-        scans = Collection([ScanWatch(timeouts=TimeOuts(20.0, 2.0), frames=held.ask.frames, now=clock())])
+        scans = Collection([ScanWatch(timeouts=self.timeouts, frames=held.ask.frames, now=clock())])
         observer = self.observers.get(master) or SwmrObserver(Path(master), wait=True, seen=scans.rows_seen)
         parameters = resolve("native", Parameters.parse(held.ask.parameters)).parameters.as_json()
         order = Order((master,), Selection(), parameters, "native")

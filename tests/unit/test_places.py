@@ -25,7 +25,7 @@ def test_a_place_is_the_one_that_was_announced_last(frames: int, seen: list[tupl
     for frame, offset, size in seen:
         file, row = divmod(frame, 7)
         news = OnDisk(file, [StoredChunk(row, offset, size, 1)], LAYOUT)
-        places.note(news)
+        places.note(news, float(offset % 1000))
         last[frame] = (offset, size)
         for event in watch.observe(news, 0.0):
             if isinstance(event, FrameReady):
@@ -35,4 +35,5 @@ def test_a_place_is_the_one_that_was_announced_last(frames: int, seen: list[tupl
         assert (found is None) == (frame not in last or frame >= frames)
         if found is not None:
             assert (found.offset, found.size) == last[frame]
+            assert places.seen_at(0, frame) == last[frame][0] % 1000
     assert places.frame(1, 0) is None

@@ -7,6 +7,8 @@ import zlib
 from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any
 
+import h5py
+import hdf5plugin
 import numpy as np
 import pytest
 from hypothesis import given
@@ -91,6 +93,23 @@ def test_a_frame_is_analysed(analysis: Analysis, tmp_path: Path) -> None:
     assert (measured.spots.n_pixels.tolist(), measured.spots.intensity.tolist()) == ([9], [record.total_intensity])
     assert 0 < measured.d[0] < 40
     assert pickle.loads(pickle.dumps(record)) == record
+
+
+def test_a_compressed_frame_is_analysed_as_its_pixels_are(analysis: Analysis, tmp_path: Path) -> None:
+    image = np.random.default_rng(0).poisson(1, SHAPE).astype("<u2")
+    image[20:23, 30:33] = 60
+    with h5py.File("compressed", "w", driver="core", backing_store=False) as file:
+        data = file.create_dataset("data", data=image, chunks=SHAPE, **hdf5plugin.Bitshuffle(cname="lz4"))
+        stored = data.id.read_direct_chunk((0, 0))[1]
+    path, layout = tmp_path / "data.h5", Layout(SHAPE, "<u2", ((32008, (0, 4, 2, 0, 2)),))
+    path.write_bytes(stored)
+    chunk = Chunk(str(path), 0, len(stored))
+    assert analysis(chunk, layout) == analysis.find(image)
+    assert analysis.spots(chunk, layout).spots.n_pixels.tolist() == [9]
+    path.write_bytes(stored[:-1] + b"\0")
+    for changed in (Chunk(str(path), 0, len(stored) - 1), Chunk(str(path), 12, len(stored) - 12)):
+        with pytest.raises(NotReadable, match=r"data\.h5: .* read 5 times"):
+            analysis(changed, layout)
 
 
 def test_bytes_that_are_not_there_are_given_back(analysis: Analysis, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from filewatcher.edges.swmr.wire import Packer, Receiver, Unpacker, message
 LAYOUTS = (ChunkLayout((4, 5), "<u2", ()), ChunkLayout((4, 5), "<u4", (Filter(32008, (0, 2)),)))
 numbers = st.integers(0, 2**62)
 chunks = st.lists(st.builds(StoredChunk, numbers, numbers, numbers, st.integers(0, 2**32 - 1)), max_size=5)
-on_disk = st.builds(OnDisk, st.integers(0, 3), chunks, st.sampled_from(LAYOUTS), numbers)
+on_disk = st.builds(OnDisk, st.integers(0, 3), chunks, st.sampled_from(LAYOUTS), st.integers(0, 2**64 - 1))
 writers = st.builds(Writers, st.tuples(st.sampled_from(Writer)), st.booleans())
 
 
@@ -32,7 +32,7 @@ def test_messages_are_whole_however_the_stream_is_cut(words: list[bytes], data: 
 def test_news_comes_out_as_it_went_in(told: list[list[Observation]]) -> None:
     packer, receiver, unpacker = Packer(), Receiver(), Unpacker()
     for news in told:
-        (word,) = receiver.feed(message(packer.pack(news)))
+        (word,) = receiver.feed(packer.pack(news))
         assert unpacker.unpack(word) == news
 
 

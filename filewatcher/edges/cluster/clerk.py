@@ -22,7 +22,7 @@ from distributed import Scheduler
 
 from filewatcher.edges.cluster.credentials import security_of
 from filewatcher.edges.cluster.local import LocalWorkers
-from filewatcher.edges.cluster.settings import dask_settings
+from filewatcher.edges.cluster.settings import dask_settings, extensions
 from filewatcher.edges.cluster.slurm import SlurmWorkers
 from filewatcher.ports import Credentials
 from filewatcher.profiles import Profile
@@ -69,7 +69,13 @@ class Clerk:
                 # other nodes must reach it, and find it by this name
                 where = {"host": socket.gethostname()}
         return Scheduler(
-            protocol="tls", security=security, port=0, dashboard=True, dashboard_address="127.0.0.1:0", **where
+            protocol="tls",
+            security=security,
+            port=0,
+            dashboard=True,
+            dashboard_address="127.0.0.1:0",
+            extensions=extensions(),
+            **where,
         )
 
     def _local(self, scheduler: Scheduler, security: Security) -> LocalWorkers:

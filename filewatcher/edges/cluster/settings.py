@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from distributed.scheduler import DEFAULT_EXTENSIONS
+
 from filewatcher.profiles.jobs import WORKER_ENVIRONMENT
 
 if TYPE_CHECKING:
+    from distributed import Scheduler
+    from distributed.scheduler import WorkerState
+
     from filewatcher.profiles import Profile
 
 SILENCE = 30.0
@@ -21,6 +26,15 @@ DASK_SETTINGS = {
     "distributed.admin.low-level-log-length": 10,
     "distributed.diagnostics.computations.max-history": 5,
     "distributed.worker.daemon": True,
+    # what Dask measures of itself: a tenth of a core in all, whether there are frames or not
+    "distributed.worker.profile.enabled": False,
+    "distributed.admin.tick.interval": "500ms",
+    "distributed.admin.system-monitor.interval": "2s",
+    "distributed.admin.system-monitor.disk": False,
+    "distributed.admin.system-monitor.gil.enabled": False,
+    "distributed.diagnostics.nvml": False,
+    # there is one copy of everything
+    "distributed.scheduler.active-memory-manager.start": False,
 }
 
 
@@ -36,3 +50,23 @@ def dask_settings(profile: Profile) -> dict[str, Any]:
         "distributed.scheduler.worker-ttl": f"{min(SILENCE, profile.limits.frame_timeout)}s",
         "distributed.nanny.pre-spawn-environ": {**WORKER_ENVIRONMENT, **variables},
     }
+
+
+class NoSpans:
+    """Stands in for a scheduler's spans, which keep a note of every task for ever: gigabytes a day at our rates."""
+
+    def __init__(self, scheduler: Scheduler) -> None:
+        """Need nothing of it."""
+
+    def __bool__(self) -> bool:
+        """Tell the scheduler that there are none."""
+        return False
+
+    def heartbeat(self, worker: WorkerState, data: Any) -> None:
+        """Forget what a worker says of them."""
+
+
+def extensions() -> dict[str, Any]:
+    """Return what a scheduler is to be extended by: as Dask's own, but no spans, and no stealing of tasks."""
+    kept = {name: extension for name, extension in DEFAULT_EXTENSIONS.items() if name != "stealing"}
+    return kept | {"spans": NoSpans}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from distributed.client import FutureCancelledError
 from distributed.comm.core import CommClosedError
@@ -12,6 +12,7 @@ from distributed.scheduler import KilledWorker
 
 from filewatcher.edges.dask_pool import worker
 from filewatcher.edges.dask_pool.arming import Arming
+from filewatcher.edges.dask_pool.parcels import parcel, plain
 from filewatcher.errors import Broken, FilewatcherError, Unreachable
 from spotfinding.chunks import Layout, unsupported
 
@@ -64,7 +65,7 @@ class Share:
 
     def unsupported(self, layout: ChunkLayout) -> str | None:
         """Why images stored like this cannot be read; None = they can."""
-        return unsupported(Layout(*_plain(layout)))
+        return unsupported(Layout(*plain(layout)))
 
     async def start(self) -> None:
         """Have workers; harmless if they are there. Raises `Unreachable`."""
@@ -99,10 +100,7 @@ class Share:
         """Hand out a batch; it comes back by `ended`."""
         assert self._job is not None
         assert job == self._job.name
-        places = [(f.path, f.offset, f.size, f.filter_mask) for f in batch.frames]
-        every = self._job.verify
-        judged = [i for i, f in enumerate(batch.frames) if f.frame % every == 0] if every else []
-        self._pool.hand_out(self, batch, (_plain(batch.frames[0].layout), places, judged))
+        self._pool.hand_out(self, batch, parcel(batch, self._job.verify))
 
     async def view(self, frame: FrameReady, what: str, black: float | None = None) -> bytes:
         """Have a worker make a frame into something for a person, when no batch waits; see `worker.view`.
@@ -115,7 +113,7 @@ class Share:
         self._armed.append(self._armed.pop(0))  # one after the other
         place = (frame.path, frame.offset, frame.size, frame.filter_mask)
         future = self._pool.tasks.submit(
-            self._armed[0], LAST, worker.view, self.name, _plain(frame.layout), place, what, black
+            self._armed[0], LAST, worker.view, self.name, plain(frame.layout), place, what, black
         )
         try:
             state, found = await future
@@ -153,7 +151,3 @@ class Share:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         self._pool.withdraw(self)
-
-
-def _plain(layout: ChunkLayout) -> tuple[Any, ...]:
-    return layout.shape, layout.dtype, tuple((f.id, f.options) for f in layout.filters)

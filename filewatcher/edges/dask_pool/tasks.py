@@ -20,6 +20,8 @@ class Tasks:
         # a scheduler of the site has other clients, and keys are one for all of them
         self._whose = secrets.token_hex(4)
         self._sequence = itertools.count()
+        self.topic = f"filewatcher-answers-{self._whose}"
+        """On which workers tell us what they have found."""
 
     def submit(self, address: str, priority: int, function: Callable[..., Any], *args: Any) -> Future[Any]:
         """Have it run at a worker: the lowest `priority` first, then in order.

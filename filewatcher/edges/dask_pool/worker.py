@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import time
 from functools import cache
 from importlib.metadata import version
@@ -11,6 +12,9 @@ from pathlib import Path
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from distributed import get_worker
+
+from filewatcher.edges.dask_pool.parcels import NO_NUMBERS, NUMBERS, PLACE, Answers
 from filewatcher.edges.dask_pool.watchdog import Watchdog
 from filewatcher.mounts import file_system
 from spotfinding.chunks import Chunk, Layout
@@ -29,9 +33,6 @@ Place: TypeAlias = tuple[str, int, int, int]
 """Path, offset in bytes, size in bytes, filter mask."""
 Verdict: TypeAlias = "tuple[Difference, ...]"
 """Where DIALS says otherwise."""
-Answer: TypeAlias = tuple[str, Any] | tuple[str, Any, Verdict]
-"""``("done", (engine, *numbers))``, ``("failed", reason)`` or ``("unreadable", reason)``; then what DIALS said,
-if it was asked."""
 
 _analyses: dict[str, Analysis] = {}
 _judges: dict[str, Judge] = {}
@@ -84,25 +85,49 @@ def disarm(job: str) -> None:
 
 
 def analyse(
-    job: str, layout: tuple[Any, ...], places: list[Place], judged: list[int], limit: float
-) -> tuple[list[Answer], float]:
-    """Analyse the frames of one batch; returns an answer per frame and the seconds that it took.
+    topic: str,
+    ticket: int,
+    job: str,
+    path: str,
+    layout: tuple[Any, ...],
+    places: bytes,
+    judged: Sequence[int],
+    limit: float,
+) -> None:
+    """Analyse the frames of one batch, a `Parcel`, and tell the `Answers` on a topic, with its ticket.
+
+    Nothing is returned: a result would stay here until it is fetched, which takes twice as many messages.
+    """
+    answers = _analyse(job, path, layout, places, judged, limit)
+    get_worker().log_event(topic, (ticket, pickle.dumps(tuple(answers))))
+
+
+def _analyse(
+    job: str, path: str, layout: tuple[Any, ...], places: bytes, judged: Sequence[int], limit: float
+) -> Answers:
+    """Return an answer per frame.
 
     A frame that fails does not take the others along; one that takes longer than `limit` seconds ends the process.
-    `judged`: which of the frames DIALS is to analyse too.
     """
     start = time.perf_counter()
-    analysis = _analyses[job]
-    stored = Layout(*layout)
-    answers: list[Answer] = []
+    analysis, stored = _analyses[job], Layout(*layout)
+    patience = _patience(path.rpartition("/")[0])
+    numbers: list[bytes] = []
+    words: dict[int, tuple[bool, str]] = {}
+    verdicts: dict[int, Verdict] = {}
     with Watchdog(limit) as watchdog:
-        for i, place in enumerate(places):
+        for i, place in enumerate(PLACE.iter_unpack(places)):
             watchdog.feed()
-            if i in judged:
-                answers.append(_judged_answer(analysis, _judges[job], Chunk(*place), stored))
+            chunk = Chunk(path, *place)
+            answer = _answer(analysis, chunk, stored, patience)
+            if isinstance(answer, Exception):
+                words[i] = isinstance(answer, NotReadable), _sentence(answer)
+                numbers.append(NO_NUMBERS)
             else:
-                answers.append(_answer(analysis, Chunk(*place), stored))
-    return answers, time.perf_counter() - start
+                numbers.append(NUMBERS.pack(*answer.numbers()))
+            if i in judged and (verdict := _verdict(_judges[job], analysis, chunk, stored, answer)) is not None:
+                verdicts[i] = verdict
+    return Answers(analysis.engine_name, b"".join(numbers), words, verdicts, time.perf_counter() - start)
 
 
 def view(job: str, layout: tuple[Any, ...], place: Place, what: str, black: float | None) -> tuple[str, bytes | str]:
@@ -131,30 +156,26 @@ def _patience(folder: str) -> float:
     return 2 * file_system(folder).attribute_timeout
 
 
-def _answer(analysis: Analysis, chunk: Chunk, layout: Layout) -> Answer:
+def _answer(analysis: Analysis, chunk: Chunk, layout: Layout, patience: float) -> Record | Exception:
+    """Return what is found, or why nothing is."""
     try:
-        record = analysis(chunk, layout, _patience(chunk.path.rpartition("/")[0]))
-        return "done", (analysis.engine_name, *record.numbers())
-    except NotReadable as error:
-        return "unreadable", str(error)
-    except AnalysisError as error:
-        return "failed", str(error)
+        return analysis(chunk, layout, patience)
     except Exception as error:  # noqa: BLE001  the boundary of a frame: whatever it is, the batch goes on
-        return "failed", f"{type(error).__name__}: {error}"
+        return error
 
 
-def _judged_answer(analysis: Analysis, judge: Judge, chunk: Chunk, layout: Layout) -> Answer:
-    """As without a judge, who is not asked about bytes that make no image."""
-    answer = _answer(analysis, chunk, layout)
-    state, what = answer[:2]
+def _sentence(error: Exception) -> str:
+    return str(error) if isinstance(error, AnalysisError) else f"{type(error).__name__}: {error}"
+
+
+def _verdict(
+    judge: Judge, analysis: Analysis, chunk: Chunk, layout: Layout, answer: Record | Exception
+) -> Verdict | None:
+    """Ask DIALS about the same image; None where the bytes make none."""
+    if isinstance(answer, NotReadable):
+        return None
     try:
         pixels = analysis.pixels(chunk, layout)
     except AnalysisError:
-        return answer
-    return answer if state == "unreadable" else (state, what, judge.differences(pixels, _record(state, what)))
-
-
-def _record(state: str, what: Any) -> Record | AnalysisError:
-    from spotfinding.analysis import Record  # noqa: PLC0415  few runs are verified
-
-    return Record(*what[1:]) if state == "done" else AnalysisError(what)
+        return None
+    return judge.differences(pixels, AnalysisError(_sentence(answer)) if isinstance(answer, Exception) else answer)

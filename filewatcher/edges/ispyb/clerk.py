@@ -1,7 +1,8 @@
 """What runs in a process of its own beside the collector: takes briefs as lines, and writes runs into the database.
 
-Lines are JSON. In: what `Clerk` needs to know, once, then ``{"begin": brief}`` and ``{"end": run, "ending": {...}}``;
-the end of the input means: deliver what can be delivered within the patience, then go. Out: ``{"say": sentence}``.
+Lines are JSON. In: what `Clerk` needs to know, once, then ``{"begin": brief}``, ``{"end": run, "ending": {...}}`` and
+``{"patience": seconds}``; the end of the input means: deliver what can be delivered within the patience, then go. Out:
+``{"say": sentence}``.
 """
 
 from __future__ import annotations
@@ -68,6 +69,8 @@ class Clerk:
 
     def _handle(self, message: dict[str, Any]) -> None:
         match message:
+            case {"patience": seconds}:
+                self._patience = min(self._patience, seconds)
             case {"begin": brief}:
                 self._begin(Brief.from_json(brief), anew=True)
             case {"end": run, "ending": ending} if run in self._deliveries:
@@ -91,7 +94,7 @@ class Clerk:
                 self._tell(f"{problem}: its results do not go to ISPyB")
             return
         if anew:
-            cursor.begin(asdict(brief))
+            cursor.begin(asdict(brief), feed.identity)
         self._deliveries[brief.run] = Delivery(brief, self._database, feed, cursor, self._tell)
 
     def _take_locked(self) -> None:

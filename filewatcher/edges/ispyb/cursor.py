@@ -17,7 +17,8 @@ FILE = "ispyb.sqlite3"
 
 SCHEMA = """
 create table if not exists delivery (
-    target text primary key, brief text not null, sequence integer not null, ending text, done integer not null)
+    target text primary key, journal integer not null, brief text not null, sequence integer not null, ending text,
+    done integer not null)
 without rowid;
 """
 
@@ -35,14 +36,14 @@ class Cursor:
             os.close(self._lock)
             raise Broken(f"{folder / FILE} cannot be used: {error}") from error
 
-    def begin(self, brief: dict[str, Any]) -> int:
-        """Note that there is something to deliver; returns the sequence of the last record delivered before."""
+    def begin(self, brief: dict[str, Any], journal: int) -> None:
+        """Note that there is something to deliver, from the beginning if the `journal` is another one than before."""
         self._db.execute(
-            "insert into delivery values (?, ?, 0, null, 0) "
-            "on conflict do update set brief = excluded.brief, ending = null, done = 0",
-            (self._target, json.dumps(brief)),
+            "insert into delivery values (?, ?, ?, 0, null, 0) on conflict do update set journal = excluded.journal, "
+            "sequence = case when journal = excluded.journal then sequence else 0 end, "
+            "brief = excluded.brief, ending = null, done = 0",
+            (self._target, journal, json.dumps(brief)),
         )
-        return self.sequence
 
     @property
     def sequence(self) -> int:

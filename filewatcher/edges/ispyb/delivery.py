@@ -39,6 +39,10 @@ PIA = "pia_n_spots_total.json"
 class Feed(Protocol):
     """What has been recorded of a run, to be read on."""
 
+    @property
+    def identity(self) -> int:
+        """Another one where sequences have begun anew."""
+
     def after(self, sequence: int, limit: int) -> Sequence[tuple[int, Recorded]]:
         """Return what was recorded after that, oldest first."""
 

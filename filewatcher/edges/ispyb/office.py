@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from filewatcher.edges.ispyb.delivery import Brief
     from filewatcher.edges.ispyb.rows import Ending
 
+MOMENT = 3.0
+"""Seconds of patience of somebody who is interrupted."""
 FAREWELL = 60.0
 """Seconds beyond the patience after which the process is killed: a loaded machine starts it slowly."""
 
@@ -54,6 +56,10 @@ class IspybOffice:
     def end(self, run: str, ending: Ending) -> None:
         """Write how it ended, once everything before is written."""
         self._write({"end": run, "ending": ending.as_json()})
+
+    def hurry(self) -> None:
+        """Let the end wait for a moment only: somebody else writes the rest, later."""
+        self._write({"patience": MOMENT})
 
     async def close(self) -> None:
         """Wait until all is written, within the patience; what is not is said, and kept for the next time."""

@@ -79,7 +79,7 @@ class _Watch:
             hints.watch(self._folders)
             while True:
                 if news := self._reader.step(time.monotonic()):
-                    self._parent.sendall(message(self._packer.pack(news)))
+                    self._parent.sendall(self._packer.pack(news))
                 self._alive()
                 if self._listen(hints):
                     continue  # what has grown before it was listened to

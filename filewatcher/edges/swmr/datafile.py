@@ -8,20 +8,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from filewatcher.core.observations import Writer
-from filewatcher.edges.swmr.frontier import Frontier
-from filewatcher.edges.swmr.libhdf5 import Peek, open_for_swmr, peek
+from filewatcher.edges.swmr.libhdf5 import Peek, in_words, open_for_swmr, peek
+from filewatcher.edges.swmr.memory import Memory
 from filewatcher.edges.swmr.opening import images_of
 from filewatcher.edges.swmr.referee import Referee
 from filewatcher.edges.swmr.rowreader import RowReader
 from filewatcher.edges.swmr.storage import within
-from filewatcher.edges.swmr.witness import Witness
 from filewatcher.errors import NotReady
 
 if TYPE_CHECKING:
     import h5py
+    import numpy as np
     from numpy.typing import NDArray
 
     from filewatcher.core.framemap import DataFile
@@ -57,30 +55,26 @@ class ImageFile:
         self.source = source
         self.state = Writer.ABSENT
         self.problem = ""
+        self.layout: ChunkLayout | None = None
+        """How its images are stored; None until it could be opened."""
+        self.memory = Memory(wanted, source.path, inode)
+        """Of its rows; while it has a tail, that follows the file in the place of `look`."""
         self.swept = False
         """The last scan went from the first to the last row, or found none to go for."""
         self._slow = "" if direct else OFF
         self._live = live
         self._shape = shape
         self._direct = direct
-        self._frontier = Frontier(wanted)
         self._referee = Referee()
         self._peek: Peek | None = None
         self._changed_at = 0.0
         self._file: h5py.File | None = None
         self._reader: RowReader | None = None
-        self._layout: ChunkLayout | None = None
         self._scanned: Peek | None = None
         self._before: Peek | None = None
-        self._witness = Witness(source.path, inode)
         self._doubt = False
 
     # ---- what is known
-
-    @property
-    def layout(self) -> ChunkLayout | None:
-        """How its images are stored; None until it could be opened."""
-        return self._layout
 
     @property
     def slow(self) -> str:
@@ -105,17 +99,17 @@ class ImageFile:
     @property
     def started(self) -> bool:
         """Some of its frames have been seen."""
-        return self._frontier.started
+        return self.memory.frontier.started
 
     @property
     def mapped(self) -> bool:
         """The map knows of frames in it."""
-        return self.started or self._frontier.left > 0
+        return self.started or self.memory.frontier.left > 0
 
     @property
     def complete(self) -> bool:
         """All of its frames have been seen."""
-        return not self._frontier.left
+        return self.memory.complete
 
     @property
     def settled(self) -> bool:
@@ -124,17 +118,12 @@ class ImageFile:
 
     def want(self, wanted: NDArray[np.bool_]) -> None:
         """The map has grown: look for these rows."""
-        self._frontier.want(wanted)
+        self.memory.want(wanted)
         self._scanned = None
-
-    def know(self, seen: NDArray[np.bool_]) -> None:
-        """These rows (bitmap) need not be reported."""
-        self._frontier.know(seen)
-        self._witness.know(np.flatnonzero(seen))
 
     def forget(self, row: int) -> None:
         """Report a row again, as libhdf5 sees it: what was said of it could not be read."""
-        self._frontier.forget(row)
+        self.memory.forget(row)
         self._scanned = None
 
     # ---- looking
@@ -142,6 +131,7 @@ class ImageFile:
     def check(self, now: float) -> None:
         """See what has become of the file and its writer; another file of its name is opened anew."""
         before, state = self._peek, self.state
+        self.memory.settle()
         try:
             seen = self._peek_again()
         except NotReady as error:
@@ -161,6 +151,8 @@ class ImageFile:
         self.state = seen.writer
         if self.state is Writer.CLOSED and seen.flags is None and self._live and now - self._changed_at < QUIET:
             self.state = Writer.WRITING
+        if self.state is not Writer.WRITING:
+            self.memory.leave()
         self._doubt = self._doubt or (state is Writer.CLOSED and self.state is not Writer.CLOSED)
         if self.state is Writer.OPENING:
             self.close()
@@ -171,14 +163,18 @@ class ImageFile:
 
     def look(self, now: float) -> list[StoredChunk]:
         """Report what is new near the first row that is still missing and near the last one seen; cheap."""
+        self.memory.leave()
         if self.complete or not self._ready():
             return []
         assert self._reader is not None
         try:
-            return self._mark(self._reader, self._reader.look(), now)
+            found = self._mark(self._reader, self._reader.look(), now)
         except (OSError, RuntimeError) as error:
             self._lose(error)
             return []
+        if self._reader is not None and self._live and self.coherent and self.state is Writer.WRITING:
+            self.memory.tail = self._reader.tail()
+        return found
 
     def scan(self, now: float) -> list[StoredChunk]:
         """Report every row on disk that was not seen, from the first to the last.
@@ -186,16 +182,17 @@ class ImageFile:
         Once the file rests it is libhdf5 that looks, and compares; before, that would hold up everything.
         """
         self.swept = True
+        self.memory.leave()
         if self.complete or not self._ready():
             return []
         assert self._reader is not None
         rests = self.state is not Writer.WRITING or not self._live or self._peek == self._before
-        walk = self._frontier.doubted or (rests and self._scanned != self._peek)
+        walk = self.memory.frontier.doubted or (rests and self._scanned != self._peek)
         self._before = self._peek
         try:
             if self.started and self._live:
                 self._reader.storage.id.refresh()
-                self._witness.compare(self._reader.storage)
+                self.memory.witness.compare(self._reader.storage)
             found = self._reader.walk(now) if walk else self._reader.scan(now)
             self.swept = found is not None
             if walk:
@@ -207,6 +204,7 @@ class ImageFile:
 
     def close(self) -> None:
         """Let go of the file."""
+        self.memory.leave()
         self._slow = self.slow
         self._reader = self._scanned = None
         if self._file is not None:
@@ -217,16 +215,16 @@ class ImageFile:
 
     def _mark(self, reader: RowReader, found: list[StoredChunk], now: float) -> list[StoredChunk]:
         """Take in what is to be reported; the last rows of a file go out once libhdf5 agrees with all that was."""
-        if not len(found):
+        if not found:
             return found
         found = self._within(reader, found)
         if not self.started:
             found = self._within(reader, reader.first_word(found))
-        self._frontier.mark(found)
+        self.memory.frontier.mark(found)
         if self.complete:
             found = reader.last_word(found, now)
-        if len(found) and self._peek is not None:
-            self._witness.note(found, self._peek.inode)
+        if found and self._peek is not None:
+            self.memory.witness.note(found, self._peek.inode)
         if self.complete:
             self.close()
         return found
@@ -250,7 +248,7 @@ class ImageFile:
 
     def _lose(self, error: Exception) -> None:
         self.close()
-        self.problem = f"{self.source.path}:{self.source.dataset} cannot be read: {error}"
+        self.problem = f"{self.source.path}:{self.source.dataset} cannot be read: {in_words(error)}"
 
     def _ready(self) -> bool:
         """Open the file; False = not now, and `problem` says why."""
@@ -277,7 +275,7 @@ class ImageFile:
     def _peek_again(self) -> Peek | None:
         self._peek = peek(self.source.path)
         if self._peek is not None and self.started and self._live:
-            self._witness.check(self._peek)
+            self.memory.witness.check(self._peek)
         return self._peek
 
     def _open_past_the_cache(self) -> None:
@@ -291,9 +289,9 @@ class ImageFile:
         self._file = open_for_swmr(self.source.path)
         growing = self._live and self.state is Writer.WRITING
         storage = images_of(self._file, self.source, self._shape, growing=growing)
-        self._layout = storage.layout
+        self.layout = storage.layout
         slow = self._slow if self.coherent else ELSEWHERE
-        self._reader = RowReader(storage, self._frontier, self._referee, self._file.userblock_size, slow)
+        self._reader = RowReader(storage, self.memory.frontier, self._referee, self._file.userblock_size, slow)
         if self.started and self._live:
-            self._witness.compare(storage)
+            self.memory.witness.compare(storage)
             self._doubt = False

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from h5py import h5o
 
-from filewatcher.edges.swmr.index import Blocks, ChunkIndex, Torn, Unusual
+from filewatcher.edges.swmr.frontier import WINDOW
+from filewatcher.edges.swmr.index import Blocks, ChunkIndex, Tail, Torn, Unusual
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,9 +24,9 @@ if TYPE_CHECKING:
 PATIENCE = 20
 """Times in a row that something may be half written before it counts as broken."""
 SAMPLE = 128
-"""Rows in a spot check: a quarter of a millisecond of libhdf5."""
-WINDOW = 64
-"""Rows asked for at first: as cheap as one."""
+"""Rows in the spot check before the last word of a file: a quarter of a millisecond of libhdf5..."""
+SURVEYED = 32
+"""...and in that of every survey."""
 ENDLESS = 1 << 62
 """Rows that an index can say: it need not know the extent of its dataset."""
 
@@ -66,6 +67,10 @@ class FastPath:
 
         return self._try(ask)
 
+    def tail(self, frontier: Frontier) -> Tail | None:
+        """What follows the file from here on without us, for as long as nothing else marks rows."""
+        return self._index.tail(frontier) if self._index is not None else None
+
     def scan(self, frontier: Frontier) -> list[StoredChunk] | None:
         """Every missing row that is on disk."""
         return self._try(lambda index: self._find(index, frontier.missing, 0, len(frontier.missing)))
@@ -86,9 +91,9 @@ class FastPath:
         ours = self._try(lambda index: index.locate(suspects)[0])
         return [] if ours is None else sorted({chunk.row for chunk in set(ours) ^ set(again)})
 
-    def spot_check(self, last: int) -> list[int]:
-        """Compare the sizes of some rows up to the last seen one with libhdf5's; returns rows that differ."""
-        differ = list(range(max(0, last + 1 - SAMPLE), last + 1))
+    def spot_check(self, last: int, count: int = SAMPLE) -> list[int]:
+        """Compare the sizes of so many rows up to the last seen one with libhdf5's; returns rows that differ."""
+        differ = list(range(max(0, last + 1 - count), last + 1))
         for _ in range(2):  # the writer may have written one anew between the two reads
             self._storage.id.refresh()
             rows = self._storage.rows

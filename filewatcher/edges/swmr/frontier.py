@@ -23,9 +23,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from filewatcher.core.observations import StoredChunk
+    from filewatcher.edges.swmr.index import Tail
 
 OVERTAKEN = 32
 """Rows before the last seen one that are asked for at every look: frames of several writers overtake each other."""
+WINDOW = 64
+"""Rows asked for at first: as cheap as one."""
 WIDEST = 4096
 """Rows asked for at a time when many have come at once."""
 
@@ -46,7 +49,8 @@ class Frontier:
         """A wanted row has been seen."""
         self.doubted = False
         """A row was given back since libhdf5 looked: what was said of it could not be read."""
-        self._next = 0  # no row before this one is missing
+        self.oldest = 0
+        """No row before this one is missing."""
         self.last = -1
         """No row after this one has been seen."""
 
@@ -67,7 +71,7 @@ class Frontier:
         self.missing = bytearray((wanted & ~seen).tobytes())
         self.left = self.missing.count(1)
         self.started = bool((wanted & seen).any())
-        self._next = self._first_from(0)
+        self.oldest = self._first_from(0)
 
     def forget(self, row: int) -> None:
         """A row is missing again."""
@@ -77,7 +81,7 @@ class Frontier:
             if self.wanted[row] and not self.missing[row]:
                 self.missing[row] = 1
                 self.left += 1
-            self._next = min(self._next, row)
+            self.oldest = min(self.oldest, row)
 
     def mark(self, found: Sequence[StoredChunk]) -> None:
         """These rows have been seen."""
@@ -88,7 +92,11 @@ class Frontier:
                 self.left -= 1
                 self.started = True
             self.last = max(self.last, row)
-        self._next = self._first_from(self._next)
+        self.oldest = self._first_from(self.oldest)
+
+    def follow(self, tail: Tail) -> None:
+        """Rows that a tail of this file has marked have been seen."""
+        self.oldest, self.last, self.left = tail.oldest, tail.last, tail.left
 
     def _first_from(self, row: int) -> int:
         """The first missing row from this one on; stops at it, so that a long file costs nothing."""
@@ -103,8 +111,8 @@ class Frontier:
         """
         stop = min(len(self.missing), rows)
         found: list[StoredChunk] = []
-        asked = self._onwards(ask, self._next, stop, width, found)
-        if self.last >= self._next:
+        asked = self._onwards(ask, self.oldest, stop, width, found)
+        if self.last >= self.oldest:
             self._onwards(ask, self._first_from(max(asked, self.last + 1 - OVERTAKEN)), stop, width, found)
         return found
 

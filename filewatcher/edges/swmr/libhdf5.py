@@ -7,7 +7,9 @@ a wrong checksum by the default rules hangs for ever, with the GIL held.
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
+import re
 import struct
 from dataclasses import dataclass
 from functools import cache
@@ -29,6 +31,14 @@ if TYPE_CHECKING:
 READ_ATTEMPTS = 25
 """For metadata with a wrong checksum; 25 take 37 ms, each one more doubles that."""
 
+ERRNO = re.compile(r"\berrno = (\d+)")
+"""How libhdf5 quotes the system in its own errors."""
+WHY = {
+    errno.EIO: "its disk or server does not give it",
+    errno.ENOTCONN: "its server is gone",
+    errno.ESTALE: "its server no longer knows it",
+}
+"""What errors mean that are more than a missing permission."""
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 SWMR_WRITER = 5
 WRITER = 1
@@ -44,6 +54,8 @@ class Peek:
     """Bytes."""
     mtime_ns: int
     """Nanoseconds since 1970."""
+    ctime_ns: int
+    """The same, of its inode."""
     superblock: int | None
     """Version; None = no HDF5 file, or not yet."""
     flags: int | None
@@ -84,6 +96,16 @@ class Peek:
         return self.device, self.inode
 
 
+def in_words(error: Exception) -> str:
+    """Why a file cannot be read, of an error of the system, or of libhdf5 about one of the system."""
+    number = error.errno if isinstance(error, OSError) else None
+    if number is None and (told := ERRNO.search(str(error))):
+        number = int(told[1])
+    if not number:
+        return str(error)
+    return f"{WHY[number]} ({os.strerror(number)})" if number in WHY else os.strerror(number)
+
+
 def peek(path: str) -> Peek | None:
     """Look at a file without libhdf5; None = there is no such file.
 
@@ -95,7 +117,7 @@ def peek(path: str) -> Peek | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise NotReady(f"{path} cannot be opened: {error.strerror}") from error
+        raise NotReady(f"{path} cannot be opened: {in_words(error)}") from error
     try:
         status = os.fstat(handle)
         shows_all = coherent(status.st_dev, os.path.dirname(path))  # noqa: PTH120  of a string that stays one
@@ -107,11 +129,21 @@ def peek(path: str) -> Peek | None:
             # a read has changed the access time, so this asks the server, for the size too
             status = os.fstat(handle)
     except OSError as error:
-        raise NotReady(f"{path} cannot be read: {error.strerror}") from error
+        raise NotReady(f"{path} cannot be read: {in_words(error)}") from error
     finally:
         os.close(handle)
     version, flags, end = _superblock(head)
-    return Peek(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, version, flags, end, shows_all)
+    return Peek(
+        status.st_dev,
+        status.st_ino,
+        status.st_size,
+        status.st_mtime_ns,
+        status.st_ctime_ns,
+        version,
+        flags,
+        end,
+        shows_all,
+    )
 
 
 @cache
@@ -157,7 +189,7 @@ def open_for_swmr(path: str) -> h5py.File:
     except FileNotFoundError as error:
         raise NotReady(f"{path} does not exist") from error
     except (OSError, RuntimeError) as error:
-        raise NotReady(f"{path} cannot be opened: {error}") from error
+        raise NotReady(f"{path} cannot be opened: {in_words(error)}") from error
 
 
 @cache

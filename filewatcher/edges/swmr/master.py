@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from filewatcher.core.observations import Described, MasterBlocked, MasterFile, Writer
 from filewatcher.edges.swmr.images import Images, entries, find_images
-from filewatcher.edges.swmr.libhdf5 import Peek, peek
+from filewatcher.edges.swmr.libhdf5 import Peek, in_words, peek
 from filewatcher.edges.swmr.scan import exposure_time, rotation_angles, sample_positions
 from filewatcher.edges.swmr.tree import Tree
 from filewatcher.errors import Broken, NotReady, Refused
@@ -67,7 +67,7 @@ class Master:
         try:
             return self._parse(seen), seen
         except (OSError, RuntimeError, KeyError, ValueError) as error:  # all that h5py raises on half a file
-            raise NotReady(f"{self.path} cannot be read: {error}") from error
+            raise NotReady(f"{self.path} cannot be read: {in_words(error)}") from error
 
     def _parse(self, seen: Peek) -> Described:
         request = self._request
@@ -78,7 +78,7 @@ class Master:
                 frame_map = replace(frame_map, open_ended=False)
             entry = entries(tree)[0]
             described = Described(
-                MasterFile(self.path, seen.device, seen.inode, seen.size, seen.mtime_ns),
+                MasterFile(self.path, seen.device, seen.inode, seen.size, seen.mtime_ns, seen.ctime_ns),
                 frame_map,
                 exposure_time(tree, entry),
                 sample_positions(tree, entry, len(frame_map)),

@@ -41,6 +41,7 @@ class Child:
         self._process = process
         self._socket = ours
         self._receiver, self._unpacker = Receiver(), Unpacker()
+        self._buffer = memoryview(bytearray(TAKEN))  # kept: to have so much for every message costs more than it
         self._words: deque[list[Observation] | Exception | None] = deque()
         self._some = asyncio.Event()
         self._heard = time.monotonic()
@@ -86,12 +87,12 @@ class Child:
     def _hear(self) -> None:
         """Take what has come; a child that hangs may have stopped in half a message."""
         try:
-            data = self._socket.recv(TAKEN)
+            taken = self._socket.recv_into(self._buffer)
         except BlockingIOError:
             return
         except OSError:
-            data = b""
-        if not data:
+            taken = 0
+        if not taken:
             self._deaf()
             return
         self._heard = time.monotonic()
@@ -99,11 +100,11 @@ class Child:
             self._awake = True
             self._watchdog.cancel()
             self._watchdog = self._loop.call_later(SILENCE, self._doubt)
-        for word in self._receiver.feed(data):
+        for word in self._receiver.feed(self._buffer[:taken].tobytes()):
             if isinstance(word, Effort):
                 self.effort = word
                 continue
-            self._words.append(self._unpacker.unpack(word) if isinstance(word, list) else word)
+            self._words.append(word if isinstance(word, Exception) else self._unpacker.unpack(word))
             self._some.set()
 
     def _doubt(self) -> None:

@@ -15,12 +15,13 @@ from filewatcher.core.observations import OnDisk, Superseded, Writer, Writers
 from filewatcher.edges.swmr.datafile import ImageFile
 from filewatcher.edges.swmr.effort import SHARE
 from filewatcher.edges.swmr.folders import Folders
+from filewatcher.edges.swmr.following import follow
 from filewatcher.edges.swmr.opening import Redirected
 from filewatcher.edges.swmr.rhythm import ASLEEP, Rhythm
 from filewatcher.edges.swmr.witness import Rewritten
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -69,7 +70,7 @@ class Poller:
         self._seen = dict(seen or {})
         self._inodes = dict(inodes or {})
         self._alive = alive
-        self._started: list[int] = []
+        self._started: dict[int, None] = {}  # a set in the order of the first frames
         self._over = False
         self._files: list[ImageFile] = []
         self._folders = Folders()
@@ -92,9 +93,9 @@ class Poller:
                 file = ImageFile(source, wanted, self._shape, live=self._live, inode=known, direct=self._direct)
                 self._files.append(file)
             if number in self._seen:
-                self._files[number].know(self._seen[number])
+                self._files[number].memory.know(self._seen[number])
                 if self._files[number].started:
-                    self._started.append(number)
+                    self._started[number] = None
         self._seen = {}
         self._folders.of(file.source.path for file in self._files)
         self._chosen = None
@@ -202,17 +203,17 @@ class Poller:
             self._check_at = now
         if check or self._chosen is None:
             self._chosen = self._worth_a_look()
-        changed = False
-        news: News = []
-        for number in self._chosen:
+        changed = check and self._check(self._chosen, now)
+        found, others = follow(self._files, self._chosen)
+        news: News = [*found]
+        for number in others:
             file = self._files[number]
-            state, started = file.state, file.started
-            if check or state is not Writer.WRITING:
-                file.check(now)
-            again = number in self._again and not self._live
-            news += self._take(number, file.scan if again else file.look, now)
-            changed = changed or file.state is not state
-            if file.complete or file.started is not started:
+            if not check and file.state is not Writer.WRITING:
+                changed = self._check([number], now) or changed
+            again = not self._live and number in self._again
+            told = self._take(number, file.scan if again else file.look, now)
+            news += told
+            if told and file.complete:
                 self._chosen = None  # for the next time: another file may be next
         self._again.clear()
         if changed:
@@ -220,6 +221,13 @@ class Poller:
                 self._survey_at = -np.inf  # whoever has closed has written all it will: scan now
             news.append(self._writers(full_scan=False))
         return news
+
+    def _check(self, numbers: Sequence[int], now: float) -> bool:
+        """See what has become of these files; True = one of their writers has begun or ended."""
+        before = [self._files[number].state for number in numbers]
+        for number in numbers:
+            self._files[number].check(now)
+        return before != [self._files[number].state for number in numbers]
 
     def _worth_a_look(self) -> list[int]:
         """Files that are growing, and whatever else exists or may at any moment; none that has said everything."""
@@ -240,7 +248,8 @@ class Poller:
 
     def _witnesses(self) -> set[int]:
         """Files that a new collection of the same name would write first, or that were written last: few."""
-        return {*self._started[:1], *self._started[-AHEAD:]} if self._live else set()
+        started = list(self._started)
+        return {*started[:1], *started[-AHEAD:]} if self._live else set()
 
     def _take(self, number: int, ask: Callable[[float], list[StoredChunk]], now: float) -> News:
         file = self._files[number]
@@ -255,16 +264,14 @@ class Poller:
         if number not in self._started:
             for witness in self._witnesses():  # the first frames of a file may be the first of another collection
                 self._files[witness].check(now)
-            self._started.append(number)
+            self._started[number] = None
+            self._chosen = None
         layout = file.layout
         assert layout is not None
         return [OnDisk(number, found, layout, file.inode)]
 
-    def _states(self) -> tuple[Writer, ...]:
-        return tuple(file.state for file in self._files)
-
     def _writers(self, *, full_scan: bool) -> Writers:
-        states = self._states()
+        states = tuple(file.state for file in self._files)
         self._was_writing = self._was_writing or Writer.WRITING in states
         problems = tuple((number, file.problem) for number, file in enumerate(self._files) if file.problem)
         self._said = Writers(states, self._was_writing, full_scan, problems)

@@ -58,6 +58,7 @@ class MasterReader:
         self._detector_at = self._remap_at = float("-inf")
         self._frames_since: float | None = None
         self._extents: tuple[tuple[Writer, int], ...] = ()
+        self._final = False
 
     @property
     def folders(self) -> set[str]:
@@ -111,7 +112,7 @@ class MasterReader:
         if self._poller is None:
             return self._first(now)
         news: list[Observation] = []
-        if self._poller.redirected or (self._request.wait and self._unfinished(now)):
+        if self._poller.redirected or (not self._final and self._request.wait and self._unfinished(now)):
             news += self._remap(now)
         news += self._poller.poll(now)
         if not self._detector_said and now >= self._detector_at + DETECTOR:
@@ -135,6 +136,7 @@ class MasterReader:
                     "are watched together are scans of one collection; watch others one by one"
                 )
         self._said = self._numbered(known, self._request.files)
+        self._final = all(master.images.final for master in self._masters)
         self._poller = Poller(
             together([one.frame_map for one in self._said]),
             self._masters[0].images.shape,
@@ -157,7 +159,7 @@ class MasterReader:
 
     def _unfinished(self, now: float) -> bool:
         assert self._poller is not None
-        if all(master.images.final for master in self._masters) or now < self._remap_at + REMAP:
+        if now < self._remap_at + REMAP:
             return False
         # without an end, files may come that no map knows of yet
         open_ended = any(master.images.frame_map.open_ended for master in self._masters)
@@ -174,6 +176,7 @@ class MasterReader:
         except NotReady:
             return []
         self._extents = extents
+        self._final = all(master.images.final for master in self._masters)
         grown = self._numbered(read, before[0].frame_map.files)
         if all(map(_same_map, before, grown)):
             self._poller.redirected = False

@@ -10,7 +10,7 @@ from filewatcher.edges.swmr.effort import SHARE, Effort
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-FASTEST = 0.007
+FASTEST = 0.008
 """Seconds from look to look while frames come: a frame is to be announced within 10 ms."""
 ELSEWHERE = 0.02
 """The same, at least, on a file system that is not coherent: each look asks its server."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from filewatcher.edges.swmr.fastpath import FastPath
+from filewatcher.edges.swmr.fastpath import SURVEYED, FastPath
 from filewatcher.edges.swmr.storage import within
 
 if TYPE_CHECKING:
     from filewatcher.core.observations import StoredChunk
     from filewatcher.edges.swmr.frontier import Frontier
+    from filewatcher.edges.swmr.index import Tail
     from filewatcher.edges.swmr.referee import Referee
     from filewatcher.edges.swmr.storage import Storage
 
@@ -50,6 +51,11 @@ class RowReader:
         self.unchecked = found is None
         return self._look_slowly() if found is None else found
 
+    def tail(self) -> Tail | None:
+        """What follows the file from here on without us, for as long as nothing else marks rows; None = nothing can."""
+        usual = self._frontier.started and self._frontier.left and not self._frontier.doubted
+        return self._fast.tail(self._frontier) if usual else None
+
     def _look_slowly(self) -> list[StoredChunk]:
         """Ask libhdf5: first which rows are there, at the same cost for each row, then where."""
         self.storage.id.refresh()
@@ -70,7 +76,7 @@ class RowReader:
             return self.walk(now) if self._pace.due(now) else None
         self.unchecked = False
         if self._fast.usable and self._frontier.last >= 0:
-            self._judge(self._fast.spot_check(self._frontier.last))
+            self._judge(self._fast.spot_check(self._frontier.last, SURVEYED))
         return found
 
     def walk(self, now: float) -> list[StoredChunk]:

@@ -1,6 +1,7 @@
-"""How a reader's process and its parent talk: messages over a stream socket, each its length and a pickle.
+"""How a reader's process and its parent talk: messages over a stream socket, each its length and a word.
 
-Chunks go as one array of numbers per file and look: pickles of their own would cost more than the look that found them.
+A word is a pickle, or an array of numbers: all chunks that a look has found, for to pickle these would
+cost more than the look.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import pickle
 import struct
 from array import array
-from itertools import chain
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from filewatcher.core.observations import OnDisk, StoredChunk
@@ -20,22 +21,22 @@ if TYPE_CHECKING:
     from filewatcher.core.observations import Observation
 
 LENGTH = struct.Struct("<I")
+NUMBERS = b"#"
+"""How a word of int64 begins: for each data file its number, how many chunks, and the four numbers of each chunk. No
+pickle begins so."""
 
 
-class _Chunks(NamedTuple):
-    """An `OnDisk` in as few objects as can be."""
+class _File(NamedTuple):
+    """What is the same for all chunks of a data file, said before the first of them and when it changes."""
 
     file: int
     inode: int
-    numbers: bytes
-    """Four int64 per chunk."""
-    layout: ChunkLayout | None
-    """None = as the last time for this file."""
+    layout: ChunkLayout
 
 
 def message(word: object) -> bytes:
     """Return what goes over the wire for a word."""
-    body = pickle.dumps(word, pickle.HIGHEST_PROTOCOL)
+    body = NUMBERS + word.tobytes() if isinstance(word, array) else pickle.dumps(word, pickle.HIGHEST_PROTOCOL)
     return LENGTH.pack(len(body)) + body
 
 
@@ -54,42 +55,65 @@ class Receiver:
             end = at + LENGTH.size + length
             if end > len(data):
                 break
-            words.append(pickle.loads(memoryview(data)[at + LENGTH.size : end]))  # noqa: S301  from our own process
+            words.append(_word(data[at + LENGTH.size : end]))
             at = end
         self._rest = data[at:] if at else data
         return words
+
+
+def _word(body: bytes) -> Any:
+    if not body.startswith(NUMBERS):
+        return pickle.loads(body)  # noqa: S301  from our own process
+    numbers = array("q")
+    numbers.frombytes(body[len(NUMBERS) :])
+    return numbers
 
 
 class Packer:
     """Makes news small, on the side of the reader."""
 
     def __init__(self) -> None:
-        self._told: dict[int, ChunkLayout] = {}
+        self._told: dict[int, tuple[int, ChunkLayout]] = {}
 
-    def pack(self, news: Sequence[Observation]) -> list[Any]:
-        """Return news as `Unpacker` takes it."""
-        return [self._chunks(item) if isinstance(item, OnDisk) else item for item in news]
-
-    def _chunks(self, item: OnDisk) -> _Chunks:
-        numbers = array("q", chain.from_iterable(item.chunks)).tobytes()
-        known = self._told.get(item.file) is item.layout
-        self._told[item.file] = item.layout
-        return _Chunks(item.file, item.inode, numbers, None if known else item.layout)
+    def pack(self, news: Sequence[Observation]) -> bytes:
+        """Return news as a message for `Unpacker`."""
+        words: list[Any] = []
+        for item in news:
+            if not isinstance(item, OnDisk):
+                words.append(item)
+                continue
+            if self._told.get(item.file) != (item.inode, item.layout):
+                self._told[item.file] = item.inode, item.layout
+                words.append(_File(item.file, item.inode, item.layout))
+            if not (words and isinstance(words[-1], array)):
+                words.append(array("q"))
+            words[-1].extend((item.file, len(item.chunks), *chain.from_iterable(item.chunks)))
+        return message(words[0] if len(words) == 1 and isinstance(words[0], array) else words)
 
 
 class Unpacker:
     """The other side."""
 
     def __init__(self) -> None:
-        self._told: dict[int, ChunkLayout] = {}
+        self._told: dict[int, _File] = {}
 
-    def unpack(self, news: Sequence[Any]) -> list[Observation]:
+    def unpack(self, word: list[Any] | array[int]) -> list[Observation]:
         """Return news as it was packed."""
-        return [self._on_disk(item) if isinstance(item, _Chunks) else item for item in news]
+        if isinstance(word, array):
+            return self._on_disk(word)
+        news: list[Observation] = []
+        for item in word:
+            if isinstance(item, _File):
+                self._told[item.file] = item
+            else:
+                news += self._on_disk(item) if isinstance(item, array) else [item]
+        return news
 
-    def _on_disk(self, item: _Chunks) -> OnDisk:
-        file, inode, numbers, layout = item
-        if layout is not None:
-            self._told[file] = layout
-        each = iter(array("q", numbers))
-        return OnDisk(file, list(map(StoredChunk, each, each, each, each)), self._told[file], inode)
+    def _on_disk(self, numbers: array[int]) -> list[Observation]:
+        news: list[Observation] = []
+        each = iter(numbers)
+        for file, count in zip(each, each, strict=False):
+            chunks = list(map(StoredChunk, *(islice(each, 4 * count),) * 4))
+            _, inode, layout = self._told[file]
+            news.append(OnDisk(file, chunks, layout, inode))
+        return news

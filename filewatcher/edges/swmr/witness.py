@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from filewatcher.core.observations import StoredChunk
+    from filewatcher.edges.swmr.index import Tail
     from filewatcher.edges.swmr.libhdf5 import Peek
     from filewatcher.edges.swmr.storage import Storage
 
@@ -38,9 +39,15 @@ class Witness:
         """These frames are about to be reported, from a file of this inode."""
         self._inode = inode
         self._end = max(self._end, *(chunk.offset + chunk.size for chunk in found))
-        self._rows = (*self._rows[:1], found[-1].row)
+        self._rows = (*(self._rows[:1] or (found[0].row,)), found[-1].row)
         if self._first is None:
             self._first = found[0]
+
+    def follow(self, tail: Tail) -> None:
+        """Frames that a tail of this file has found are reported."""
+        if tail.newest >= 0:
+            self._end = max(self._end, tail.end)
+            self._rows = (*self._rows[:1], tail.newest)
 
     def know(self, rows: NDArray[np.int64]) -> None:
         """An earlier process has reported these rows (ascending), wherever they were."""
@@ -58,11 +65,12 @@ class Witness:
 
     def compare(self, storage: Storage) -> None:
         """Hold it against the chunk index: the frames seen must be where they were. Raises `Rewritten`."""
-        # a growing dataset's new extent is written after the index that has its newest frames: those are not gone
-        inside = [row for row in self._rows if row < storage.rows]
-        if len(self._rows) and not (inside and all(_there(storage, row) for row in inside)):
+        # A growing dataset's new extent is written after the index that has its newest frames: those beyond it are
+        # not gone, and these may be all that were seen.
+        rows = storage.rows
+        if not all(_there(storage, row) for row in self._rows if row < rows):
             raise Rewritten(f"{self._path} was begun anew: frames that were seen in it are gone")
-        if self._first is None:
+        if self._first is None or self._first.row >= rows:
             return
         if storage.locate([self._first.row]) != [self._first]:
             raise Rewritten(f"{self._path} was begun anew: it holds another frame where the first one was seen")

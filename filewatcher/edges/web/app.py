@@ -64,7 +64,7 @@ def create_app(
     problems.install(app)
     app.include_router(routes.collections(service, about))
     app.include_router(frames.frames(service))
-    app.include_router(frames.live(service))
+    app.include_router(frames.live(service, metrics.stage))
     app.include_router(images.images(service))
     app.include_router(results.results(service, allowed))
     _entrance(app, doorway)
@@ -77,7 +77,7 @@ def create_app(
     @app.get("/metrics", tags=["operations"], response_class=Response)
     async def measured() -> Response:
         """Numbers for Prometheus."""
-        return Response(metrics.text(), media_type=metrics.media_type)
+        return Response(metrics.text(service.counts()), media_type=metrics.media_type)
 
     if (STATIC / "index.html").is_file():
         app.mount("/static", StaticFiles(directory=STATIC), name="static")

@@ -18,7 +18,7 @@ from filewatcher.edges.web.routes import PROBLEMS
 from filewatcher.errors import FilewatcherError, Unknown
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from filewatcher.core.cells import CellLog
     from filewatcher.service import Entry, Service
@@ -71,11 +71,10 @@ def frames(service: Service) -> APIRouter:
     return router
 
 
-def live(service: Service) -> APIRouter:
-    """Return the WebSocket."""
+def live(service: Service, stage: Callable[[str, float], None]) -> APIRouter:
+    """Return the WebSocket; `stage` is told how old the newest cell of a message is, as ``done_shown``."""
     router = APIRouter()
-    viewers: set[WebSocket] = set()
-    status = _Status(service)
+    hall = _Hall(service, stage)
 
     @router.websocket("/api/collections/{collection}/live")
     async def look(
@@ -89,13 +88,13 @@ def live(service: Service) -> APIRouter:
         except FilewatcherError as error:
             await socket.close(4404, str(error)[:100])
             return
-        viewers.add(socket)
-        showing = asyncio.create_task(_show(service, socket, entry, scan, (since, generation), viewers, status))
+        hall.viewers.add(socket)
+        showing = asyncio.create_task(_show(hall, socket, entry, scan, (since, generation)))
         leaving = asyncio.create_task(_left(socket))
         try:
             await asyncio.wait({showing, leaving}, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            viewers.discard(socket)
+            hall.viewers.discard(socket)
             for task in (showing, leaving):
                 task.cancel()
             await asyncio.gather(showing, leaving, return_exceptions=True)
@@ -120,51 +119,57 @@ def message(entry: Entry, scan: int, since: int, limit: int | None = None) -> by
     return log.message(entry.generation, since, limit)
 
 
-async def _show(
-    service: Service,
-    socket: WebSocket,
-    entry: Entry,
-    scan: int,
-    known: tuple[int, int | None],
-    viewers: set[WebSocket],
-    status: _Status,
-) -> None:
+class _Hall:
+    """All viewers; what is told of a collection is made once for them."""
+
+    def __init__(self, service: Service, stage: Callable[[str, float], None]) -> None:
+        self.service, self._stage = service, stage
+        self.viewers: set[WebSocket] = set()
+        self._texts: dict[str, tuple[float, str]] = {}
+
+    @property
+    def pause(self) -> float:
+        """Seconds between two messages to a viewer."""
+        return APART + APART_EACH * len(self.viewers)
+
+    def shown(self, entry: Entry, scan: int) -> None:
+        """Cells were sent."""
+        if scan < len(entry.scans) and (last := entry.scans[scan].last) is not None and not entry.over:
+            self._stage("done_shown", time.monotonic() - last)
+
+    def text(self, entry: Entry) -> str:
+        """Return the status message."""
+        now = time.monotonic()
+        made_at, text = self._texts.get(entry.id, (float("-inf"), ""))
+        if now - made_at >= STATUS_APART / 2:
+            text = json.dumps({"type": "status", "collection": self.service.summary(entry)})
+            self._texts = {name: one for name, one in self._texts.items() if now - one[0] < HEARTBEAT}
+            self._texts[entry.id] = now, text
+        return text
+
+
+async def _show(hall: _Hall, socket: WebSocket, entry: Entry, scan: int, known: tuple[int, int | None]) -> None:
     cursor, generation = known
     status_at, rung = float("-inf"), -1
     with suppress(WebSocketDisconnect, RuntimeError):  # it went while we spoke
         while True:
             log = log_of(entry, scan)
-            if generation != entry.generation or (log is not None and log.version > cursor):
+            version = 0 if log is None else log.version
+            if generation != entry.generation or version > cursor:
                 cursor = cursor if generation == entry.generation else 0
                 generation = entry.generation
                 await socket.send_bytes(message(entry, scan, cursor, AT_ONCE))
-                cursor = min(cursor + AT_ONCE, 0 if log is None else log.version)
+                cursor = min(cursor + AT_ONCE, version)
+                hall.shown(entry, scan)
             now = time.monotonic()
             if now - status_at >= (STATUS_APART if entry.bell.rung != rung else HEARTBEAT):
                 status_at, rung = now, entry.bell.rung
-                await socket.send_text(status.text(entry))
-            await asyncio.sleep(APART + APART_EACH * len(viewers))
+                await socket.send_text(hall.text(entry))
+            await asyncio.sleep(hall.pause)
             if entry.over and not entry.scans:
-                entry = await service.with_cells(entry.id)
+                entry = await hall.service.with_cells(entry.id)
             if (log is None or log.version <= cursor) and entry.bell.rung == rung:
                 await entry.bell.wait(max(0.0, status_at + HEARTBEAT - time.monotonic()))
-
-
-class _Status:
-    """What is told of each collection, made once for all its viewers."""
-
-    def __init__(self, service: Service) -> None:
-        self._service = service
-        self._texts: dict[str, tuple[float, str]] = {}
-
-    def text(self, entry: Entry) -> str:
-        now = time.monotonic()
-        made_at, text = self._texts.get(entry.id, (float("-inf"), ""))
-        if now - made_at >= STATUS_APART / 2:
-            text = json.dumps({"type": "status", "collection": self._service.summary(entry)})
-            self._texts = {name: one for name, one in self._texts.items() if now - one[0] < HEARTBEAT}
-            self._texts[entry.id] = now, text
-        return text
 
 
 async def _left(socket: WebSocket) -> None:

@@ -5,7 +5,15 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    disable_created_metrics,
+    generate_latest,
+)
 
 from filewatcher.core.messages import FrameFailed, FrameMissing, FrameResult
 
@@ -24,13 +32,13 @@ STATES = {FrameResult: "done", FrameFailed: "failed", FrameMissing: "missing"}
 
 
 class Metrics:
-    """Follows all collections; `counts`: collections by state, `workers`: those that take frames, asked when read."""
+    """Follows all collections; `workers`: those that take frames, asked when they are read."""
 
     media_type = CONTENT_TYPE_LATEST
 
-    def __init__(self, counts: Callable[[], Mapping[str, int]], workers: Callable[[], int]) -> None:
+    def __init__(self, workers: Callable[[], int]) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # the only one of its functions without types
         self._registry = CollectorRegistry()
-        self._counts = counts
         self._frames = Counter("filewatcher_frames", "Frames that have ended", ["state"], registry=self._registry)
         self._disagreeing = Counter(
             "filewatcher_frames_dials_disagrees", "Frames of which DIALS says otherwise", registry=self._registry
@@ -54,10 +62,10 @@ class Metrics:
         for state in STATES.values():
             self._frames.labels(state)
 
-    def text(self) -> bytes:
-        """Return all numbers as Prometheus reads them."""
+    def text(self, counts: Mapping[str, int]) -> bytes:
+        """Return all numbers as Prometheus reads them; `counts`: collections by state."""
         self._collections.clear()
-        for state, count in self._counts().items():
+        for state, count in counts.items():
             self._collections.labels(state).set(count)
         return generate_latest(self._registry)
 

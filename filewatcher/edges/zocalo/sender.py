@@ -55,7 +55,7 @@ class Sender:
             return self._open()
         except LOST as error:
             self.close()
-            raise Unreachable(f"{self._broker}: {_words(error)}") from error
+            raise Unreachable(f"{self._broker}: {in_words(error)}") from error
 
     def send(self, messages: Iterable[Outgoing], token: Mapping[str, Any]) -> None:
         """Send all or none, with what says that it was done. Raises `Unreachable`: the next token tells."""
@@ -65,7 +65,7 @@ class Sender:
                 self._open()
         except LOST as error:
             self.close()
-            raise Unreachable(f"{self._broker}: {_words(error)}") from error
+            raise Unreachable(f"{self._broker}: {in_words(error)}") from error
 
     def idle(self) -> None:
         """Let the broker know that we are there. Raises `Unreachable`."""
@@ -74,7 +74,7 @@ class Sender:
                 self._connection.process_data_events(0)
         except LOST as error:
             self.close()
-            raise Unreachable(f"{self._broker}: {_words(error)}") from error
+            raise Unreachable(f"{self._broker}: {in_words(error)}") from error
 
     def close(self) -> None:
         """Hang up."""
@@ -142,7 +142,7 @@ class Sender:
             self._say(sentence)
 
 
-def _words(error: Exception) -> str:
+def in_words(error: Exception) -> str:
     """What a broker, or the way to it, complains of."""
     for one in (error, error.__cause__, *getattr(error, "exceptions", ()), *error.args):
         text = getattr(one, "reply_text", None) or (str(one) if isinstance(one, OSError) else None)

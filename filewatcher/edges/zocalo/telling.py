@@ -62,7 +62,7 @@ class Telling:
         self._request, self._absorbed = request, absorbed
         self.cursor = self._start = cursor
         self._read = 0
-        self._told: set[int] = set()
+        self._told = set(range(request.begun))
         self._waits_for_total = needs_total(request)
 
     def next(self, reader: Reader | None, known: Known, now: float) -> Batch | None:

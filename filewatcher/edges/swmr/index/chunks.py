@@ -1,16 +1,11 @@
-"""The chunks of one dataset, by row, out of whichever index it has.
-
-Numbers here are Python's: a look finds a frame or two in each of a few files, and numpy's first touch costs ten times
-as much as those after a sleep.
-"""
+"""The chunks of one dataset, by row, out of whichever index it has."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from filewatcher.core.observations import StoredChunk
+from filewatcher.edges.swmr.index._entries import Entries, Tail
+from filewatcher.edges.swmr.index.entry import Piece
 from filewatcher.edges.swmr.index.extensible import ExtensibleArray
 from filewatcher.edges.swmr.index.fixed import FixedArray
 from filewatcher.edges.swmr.index.header import EXTENSIBLE, find_index
@@ -18,26 +13,12 @@ from filewatcher.edges.swmr.index.header import EXTENSIBLE, find_index
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from filewatcher.core.observations import StoredChunk
+    from filewatcher.edges.swmr.frontier import Frontier
     from filewatcher.edges.swmr.index.blocks import Blocks
-    from filewatcher.edges.swmr.index.entry import Entry
 
-PAGE = 4096
-"""Bytes that the kernel copies at a time: between two of them a writer may be held up for long."""
 STRIDE = 8192
 """Rows read at a time."""
-NEW = 4
-"""Rows that are new at a time, mostly."""
-FEW = 64
-"""Rows up to which a loop over all is cheaper than numpy."""
-
-
-class Piece(NamedTuple):
-    """Elements of the index that follow each other in the file."""
-
-    first: int
-    stop: int
-    address: int | None
-    """Of the first; None = not written."""
 
 
 class ChunkIndex:
@@ -56,7 +37,9 @@ class ChunkIndex:
         self._per_row = per_row
         self._chunk = chunk
         self._array: FixedArray | ExtensibleArray | None = None
-        self._piece = Piece(0, 0, None)  # where the last answer was: blocks never move
+        self._entries: Entries | None = None
+        self._step = 0
+        self._piece = Piece(0, 0, 0)  # where the last answer was: blocks never move
 
     @property
     def array(self) -> FixedArray | ExtensibleArray | None:
@@ -65,7 +48,11 @@ class ChunkIndex:
             place = find_index(self._blocks, self._header)
             if place.address is not None:
                 kind = ExtensibleArray if place.kind == EXTENSIBLE else FixedArray
-                self._array = kind(self._blocks, place.address, self._chunk_size)
+                self._array = array = kind(self._blocks, place.address, self._chunk_size)
+                entry, self._step = array.entry, array.entry.size * self._per_row
+                self._entries = Entries(
+                    self._blocks.fd, self._blocks.base, entry.size, entry.mask_at, entry.chunk_size, self._step
+                )
         return self._array
 
     def locate(self, rows: Sequence[int]) -> tuple[list[StoredChunk], list[int]]:
@@ -75,97 +62,46 @@ class ChunkIndex:
             wanted[row] = 1
         return self.find(wanted, rows[0] if rows else 0, len(wanted))
 
+    def tail(self, frontier: Frontier) -> Tail | None:
+        """Return what follows the file from here on, for as long as nothing else marks rows; None = not yet."""
+        if self._entries is None:
+            return None
+        counters = frontier.oldest, frontier.last, frontier.left
+        return Tail(self._entries, self._piece, frontier.missing, frontier.seen, *counters)
+
     def find(self, wanted: bytearray, first: int, stop: int) -> tuple[list[StoredChunk], list[int]]:
         """Find those chunks that two reads in a row agree on; `wanted`: bitmap over all rows, of which first to stop.
 
         Returns them, ascending, and those rows whose entry lies on two memory pages: its halves may stay apart for as
         long as the writer is held up between them, and both reads see the same.
         """
+        entries = self._entries
+        begin, end, address = self._piece
+        if entries is not None and begin <= first and stop <= end:
+            return entries.find(address + (first - begin) * self._step, wanted, first, stop)
+        return self._find_in_pieces(wanted, first, stop)
+
+    def _find_in_pieces(self, wanted: bytearray, first: int, stop: int) -> tuple[list[StoredChunk], list[int]]:
         found: list[StoredChunk] = []
         doubtful: list[int] = []
+        array = self.array
+        if array is None:
+            return found, doubtful
+        assert self._entries is not None
         while first < stop:
-            upto = min(first + STRIDE, stop)
-            if wanted.find(1, first, upto) >= 0:
-                some, doubts = self._find(wanted, first, upto)
+            upto, address = self._piece_of(array, first)
+            upto = min(upto, first + STRIDE, stop)
+            if address is not None:
+                some, doubts = self._entries.find(address, wanted, first, upto)
                 found += some
                 doubtful += doubts
             first = upto
         return found, doubtful
 
-    def _find(self, wanted: bytearray, first: int, stop: int) -> tuple[list[StoredChunk], list[int]]:
-        array = self.array
-        if array is None:
-            return [], []
-        entry, size, step = array.entry, array.entry.size, array.entry.size * self._per_row
-        once = self._bytes(array, self._pieces(array, first, stop))
-        rows = self._written(once, entry, wanted, first, stop)
-        if not rows:
-            return [], []
-        end = self._blocks.end
-        pieces = self._pieces(array, rows[0], rows[-1] + 1)
-        twice = self._bytes(array, pieces)
-        ahead = (rows[0] - first) * step
-        base = self._blocks.base
-        found = []
-        for row in rows:
-            at = (row - rows[0]) * step + self._chunk * size
-            raw = twice[at : at + size]
-            if raw == once[ahead + at : ahead + at + size] and (chunk := entry.decode(raw, end)):
-                address, stored, mask = chunk
-                found.append(StoredChunk(row, base + address, stored, mask))
-        split = self._on_two_pages(pieces, size)
-        return found, [chunk.row for chunk in found if chunk.row in split] if split else []
-
-    def _written(self, raw: bytes, entry: Entry, wanted: bytearray, first: int, stop: int) -> list[int]:
-        """Wanted rows whose entries are not empty."""
-        size, nothing = entry.size, entry.nothing
-        step, at = size * self._per_row, size * self._chunk
-        if stop - first <= FEW:
-            # mostly the first few are new and all others empty, which one comparison tells
-            if raw.endswith(nothing * (self._per_row * (stop - first - NEW))):
-                raw = raw[: NEW * step]
-            stop = first + len(raw) // step
-            places = zip(range(first, stop), range(at, len(raw), step), strict=True)
-            return [row for row, place in places if wanted[row] and raw[place : place + size] != nothing]
-        table = np.frombuffer(raw, np.uint8).reshape(stop - first, step)[:, at : at + size]
-        written = (table != np.frombuffer(nothing, np.uint8)).any(axis=1)
-        written &= np.frombuffer(wanted, bool, stop - first, first)
-        rows: list[int] = (written.nonzero()[0] + first).tolist()
-        return rows
-
-    def _pieces(self, array: FixedArray | ExtensibleArray, first: int, stop: int) -> list[Piece]:
-        """Pieces that together are the elements of rows first to stop."""
-        first, stop = first * self._per_row, stop * self._per_row
-        known = self._piece
-        if known.first <= first and stop <= known.stop:
-            assert known.address is not None
-            return [Piece(first, stop, known.address + (first - known.first) * array.entry.size)]
-        pieces = []
-        while first < stop:
-            n, address = array.piece(first)
-            if address is not None:
-                self._piece = Piece(first, first + n, address)
-            pieces.append(Piece(first, min(first + n, stop), address))
-            first += n
-        return pieces
-
-    def _bytes(self, array: FixedArray | ExtensibleArray, pieces: list[Piece]) -> bytes:
-        size, nothing = array.entry.size, array.entry.nothing
-        raw = [
-            nothing * (stop - first) if address is None else self._blocks.read(address, (stop - first) * size)
-            for first, stop, address in pieces
-        ]
-        return raw[0] if len(raw) == 1 else b"".join(raw)
-
-    def _on_two_pages(self, pieces: list[Piece], size: int) -> set[int]:
-        """Rows whose entry begins on one memory page and ends on the next."""
-        rows = set()
-        for first, stop, address in pieces:
-            if address is None:
-                continue
-            begin = address + self._blocks.base
-            for page in range((begin // PAGE + 1) * PAGE, begin + (stop - first) * size, PAGE):
-                before, within = divmod(page - begin, size)
-                if within:
-                    rows.add((first + before) // self._per_row)
-        return rows
+    def _piece_of(self, array: FixedArray | ExtensibleArray, first: int) -> tuple[int, int | None]:
+        """Where rows end whose entries follow that of the first one, and where that is; None = they are not written."""
+        number, address = array.piece(first * self._per_row + self._chunk)
+        stop = first - (-number // self._per_row)
+        if address is not None:
+            self._piece = Piece(first, stop, address)
+        return stop, address

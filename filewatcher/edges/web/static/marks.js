@@ -111,8 +111,11 @@ function cross(to, [x, y], size) {
 /** The camera's picture, at the scale of the cells. */
 export function drawSnapshot(view) {
   const { under: to, viewport, snapshot, grid } = view;
+  const shown = Boolean(snapshot?.image && view.settings.snapshot && grid.step_mm);
+  // an empty layer costs as much to compose as a full one
+  to.canvas.hidden = !shown;
+  if (!shown) return;
   to.clearRect(0, 0, view.width, view.height);
-  if (!snapshot?.image || !view.settings.snapshot || !grid.step_mm) return;
   const { offset_px: offset, um_per_px: scale, image } = snapshot;
   // pixels of the picture in one cell
   const across = (1000 * Math.abs(grid.step_mm[0])) / scale[0];

@@ -1,0 +1,142 @@
+"""What `_entries` does, to be read: it is to give the same answers, many times sooner.
+
+A look finds a frame or two in each of a few files, a hundred times a second, and what Python then needs from memory
+has been pushed out of the caches by the detector's writers since the last time.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from filewatcher.core.observations import StoredChunk
+from filewatcher.edges.swmr.frontier import WINDOW, Frontier
+from filewatcher.edges.swmr.index.blocks import Torn
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from filewatcher.edges.swmr.index.blocks import Blocks
+    from filewatcher.edges.swmr.index.entry import Entry, Piece
+
+PAGE = 4096
+"""Bytes that the kernel copies at a time: between two of them a writer may be held up for long."""
+
+
+class Entries:
+    """Elements of the index that follow each other in the file, one for each row, `step` bytes from one to the next."""
+
+    def __init__(self, blocks: Blocks, entry: Entry, step: int) -> None:
+        self._blocks, self._entry, self.step = blocks, entry, step
+
+    def find(self, address: int, wanted: bytearray, first: int, stop: int) -> tuple[list[StoredChunk], list[int]]:
+        """Find chunks of wanted rows (bitmap) from first to stop; `address`: of the first one's element.
+
+        Returns those on which two reads in a row agree, and rows among them whose element lies on two memory pages.
+        Raises `Torn` or OSError.
+        """
+        size, step, base = self._entry.size, self.step, self._blocks.base
+        if stop > len(wanted) or first > stop:
+            raise ValueError("rows beyond the bitmap")
+        once = self._read(address, first, stop, wanted)
+        written = {row: raw for row, raw in once.items() if raw != self._entry.nothing}
+        if not written:
+            return [], []
+        end = self._blocks.end
+        rows = list(written)
+        twice = self._read(address + (rows[0] - first) * step, rows[0], rows[-1] + 1, wanted)
+        found, doubtful = [], []
+        for row, raw in written.items():
+            chunk = self._entry.decode(twice[row], end)
+            if raw == twice[row] and chunk is not None:
+                offset, stored, mask = chunk
+                found.append(StoredChunk(row, base + offset, stored, mask))
+                begin = base + address + (row - first) * step
+                if begin // PAGE != (begin + size - 1) // PAGE:
+                    doubtful.append(row)
+        return found, doubtful
+
+    def _read(self, address: int, first: int, stop: int, wanted: bytearray) -> dict[int, bytes]:
+        """Elements of the wanted rows, all of one read that begins with the first wanted one."""
+        rows = [row for row in range(first, stop) if wanted[row]]
+        if not rows:
+            return {}
+        size, step = self._entry.size, self.step
+        begin = address + (rows[0] - first) * step
+        raw = self._blocks.read(begin, (stop - 1 - rows[0]) * step + size)
+        return {row: raw[(row - rows[0]) * step :][:size] for row in rows}
+
+
+class Tail:
+    """What is new of one growing file while all goes as it mostly does; anything else is left to others.
+
+    `missing`, `seen`: the bitmaps of a `Frontier`, in which what is found is marked; `oldest`, `last`, `left`: its
+    counters, kept here from then on.
+    """
+
+    def __init__(
+        self,
+        entries: Entries,
+        piece: Piece,
+        missing: bytearray,
+        seen: bytearray,
+        oldest: int,
+        last: int,
+        left: int,
+    ) -> None:
+        self.oldest, self.last, self.left = oldest, last, left
+        self.newest = -1
+        """Row that was found last."""
+        self.end = 0
+        """Where the chunks found end, in bytes from the start of the file."""
+        self._entries, self._piece = entries, piece
+        self._missing, self._seen = missing, seen
+
+    def look(self) -> list[StoredChunk] | None:
+        """Find and mark what is new where `Frontier.near` looks for it.
+
+        None = nothing is marked, and somebody else has to look: that goes beyond the elements that follow each other,
+        an element lies on two pages, the file has been cut, or these would be its last rows.
+        """
+        frontier = Frontier(np.frombuffer(bytes(self._missing), bool))
+        frontier.oldest, frontier.last = self.oldest, self.last
+        try:
+            found = frontier.near(self._ask, len(self._missing), WINDOW)
+        except (_Beyond, Torn):
+            return None
+        if len(found) >= self.left:
+            return None
+        for row, offset, size, _ in found:
+            self._seen[row], self._missing[row] = 1, 0
+            self.last, self.newest, self.end = max(self.last, row), row, max(self.end, offset + size)
+        self.left -= len(found)
+        self.oldest = next((row for row, missing in enumerate(self._missing) if missing), len(self._missing))
+        return found
+
+    def _ask(self, first: int, stop: int) -> list[StoredChunk]:
+        begin, end, address = self._piece
+        if first < begin or stop > end:
+            raise _Beyond
+        address += (first - begin) * self._entries.step
+        found, doubtful = self._entries.find(address, self._missing, first, stop)
+        if doubtful:
+            raise _Beyond
+        return found
+
+
+def look_at(tails: Sequence[Tail]) -> list[tuple[int, list[StoredChunk] | None]]:
+    """Return which of these have news, by place, and what; None = somebody else has to look."""
+    news: list[tuple[int, list[StoredChunk] | None]] = []
+    for place, tail in enumerate(tails):
+        try:
+            found = tail.look()
+        except OSError:
+            found = None
+        if found is None or found:
+            news.append((place, found))
+    return news
+
+
+class _Beyond(Exception):
+    """What is asked for is not at hand, or in doubt."""
