@@ -107,7 +107,8 @@ def test_frames_of_a_lost_batch_go_alone_and_first() -> None:
     assert batcher.lost(batch, "died") == []
     again = batcher.next(len(batch.frames) + 1, 0.0)
     assert numbers(again)[: len(batch.frames)] == [[n] for n in range(len(batch.frames))]
-    assert {b.attempts for b in again[:-1]} == {(2,)}
+    assert {(b.attempts, b.wary) for b in again[:-1]} == {((2,), True)}
+    assert not batch.wary
 
 
 def test_a_frame_that_kills_its_worker_fails_after_its_retries_and_not_before() -> None:
