@@ -89,9 +89,9 @@ def rabbitmq(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateRabbit
         yield broker
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Real Chromium, started once."""
+    """Real Chromium. Not for the whole session: while Playwright runs, `asyncio.run` refuses to."""
     from playwright.sync_api import sync_playwright  # noqa: PLC0415  only the tests of the page want a browser
 
     from filewatcher.testing.viewer import ARGUMENTS, CHROMIUM  # noqa: PLC0415

@@ -46,7 +46,6 @@ KINDS = (
     Kind("strong", 1.0),
     Kind("background 1", 1.0, 1.0),
     Kind("background 10", 1.0, 10.0),
-    Kind("background 30", 1.0, 30.0),
     Kind("background 100", 1.0, 100.0),
 )
 

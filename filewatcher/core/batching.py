@@ -48,6 +48,8 @@ class Batch:
     frames: tuple[FrameReady, ...]
     attempts: tuple[int, ...]
     """How often each of them was handed out, this time included."""
+    wary: bool = False
+    """It was handed out before: what its worker did just before is to be known before it can do harm."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +121,7 @@ class Batcher:
         batches: list[Batch] = []
         size = self._batch_size(now)
         while len(batches) < places and self:
-            if self._alone:
+            if wary := bool(self._alone):
                 frames = [self._alone.popleft()]
             else:
                 frames = [self._ready.popleft()]
@@ -127,7 +129,7 @@ class Batcher:
                     frames.append(self._ready.popleft())
             for frame in frames:
                 self._attempts[frame.scan, frame.frame] = self.attempts(frame) + 1
-            batches.append(Batch(tuple(frames), tuple(self.attempts(frame) for frame in frames)))
+            batches.append(Batch(tuple(frames), tuple(self.attempts(frame) for frame in frames), wary))
         return batches
 
     def lost(self, batch: Batch, why: str) -> list[FrameFailed]:

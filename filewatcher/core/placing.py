@@ -41,6 +41,8 @@ class _Worker:
     """One worker that has been armed."""
 
     leaving: bool = False
+    dead: bool = False
+    """What it has told may still be on its way."""
     shares: set[int] = field(default_factory=set)
     """For which it is armed."""
     in_hand: dict[int, _Held] = field(default_factory=dict)
@@ -144,6 +146,11 @@ class Placing:
         if worker in self._workers:
             self._workers[worker].leaving = True
 
+    def dies(self, worker: str) -> None:
+        """A worker is gone, and gets nothing new, but has not `went` yet: what it has told still counts."""
+        if worker in self._workers:
+            self._workers[worker].dead = True
+
     def is_leaving(self, worker: str) -> bool:
         """Whether it was known that this worker would go."""
         return worker in self._workers and self._workers[worker].leaving
@@ -196,4 +203,5 @@ class Placing:
 
     @staticmethod
     def _takes(worker: _Worker, share: int | None) -> bool:
-        return not worker.leaving and (share in worker.shares or (share is None and bool(worker.shares)))
+        alive = not (worker.leaving or worker.dead)
+        return alive and (share in worker.shares or (share is None and bool(worker.shares)))

@@ -429,7 +429,8 @@ def test_a_broker_is_found_in_the_configuration_of_zocalo(tmp_path: Path, monkey
         Broker.find(None)
     monkeypatch.setenv("ZOCALO_DEFAULT_ENV", "live")
     assert Broker.find(None).user == "me"
-    (tmp_path / "zocalo.yaml").write_text("version: 1\nrabbit: [")
+    (tmp_path / "broken.yaml").write_text("version: 1\nrabbit: [")
+    monkeypatch.setenv("ZOCALO_CONFIG", str(tmp_path / "broken.yaml"))
     with pytest.raises(Refused, match="cannot be used"):
         Broker.find("live")
 

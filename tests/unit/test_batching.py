@@ -35,7 +35,7 @@ def test_one_frame_per_task_while_frames_come_slowly() -> None:
 def test_larger_batches_at_five_thousand_frames_a_second() -> None:
     batcher = fast()
     batcher.add([frame(n) for n in range(5000)], 0.0)
-    assert [len(b.frames) for b in batcher.next(4, 0.0)] == [32] * 4  # all at once: as many as allowed
+    assert [len(b.frames) for b in batcher.next(4, 0.0)] == [Limits().frames_per_task_max] * 4  # all came at once
 
 
 def test_frames_that_are_handed_out_as_they_come_make_two_hundred_tasks_a_second() -> None:
@@ -107,7 +107,8 @@ def test_frames_of_a_lost_batch_go_alone_and_first() -> None:
     assert batcher.lost(batch, "died") == []
     again = batcher.next(len(batch.frames) + 1, 0.0)
     assert numbers(again)[: len(batch.frames)] == [[n] for n in range(len(batch.frames))]
-    assert {b.attempts for b in again[:-1]} == {(2,)}
+    assert {(b.attempts, b.wary) for b in again[:-1]} == {((2,), True)}
+    assert not batch.wary
 
 
 def test_a_frame_that_kills_its_worker_fails_after_its_retries_and_not_before() -> None:

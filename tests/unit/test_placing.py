@@ -43,6 +43,18 @@ def test_one_that_leaves_gets_nothing_new_and_ends_what_it_has() -> None:
     assert placing.went("a") == []
 
 
+def test_one_that_is_dead_gets_nothing_new_and_what_it_has_told_still_counts() -> None:
+    placing, share = placing_of("a", "b")
+    _, told = placing.hand_out(share, NONE)
+    _, other = placing.hand_out(share, NONE)
+    placing.dies("a")
+    assert placing.ready() == 1
+    assert {placing.hand_out(share, NONE)[0] for _ in range(EACH - 1)} == {"b"}
+    assert placing.came_back(told)
+    assert placing.came_back(other)
+    assert placing.went("a") == []
+
+
 def test_what_is_less_urgent_takes_no_place_of_what_is_more_so() -> None:
     placing, late = placing_of("a")
     soon = placing.open(SOON)

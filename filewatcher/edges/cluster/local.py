@@ -38,11 +38,15 @@ class LocalWorkers:
         await asyncio.wait_for(asyncio.gather(*(self._start(number) for number in numbers)), START_LIMIT)
         self._keeping = [asyncio.create_task(self._keep(number)) for number in numbers]
 
+    def let_go(self) -> None:
+        """Replace nobody any more: they are about to leave."""
+        for task in self._keeping:
+            task.cancel()
+
     async def close(self) -> None:
         """End them all."""
+        self.let_go()
         keeping, self._keeping = self._keeping, []
-        for task in keeping:
-            task.cancel()
         await asyncio.gather(*keeping, return_exceptions=True)
         nannies, self._nannies = self._nannies, {}
         await asyncio.gather(*(nanny.close() for nanny in nannies.values()), return_exceptions=True)

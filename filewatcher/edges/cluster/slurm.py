@@ -200,6 +200,7 @@ class SlurmWorkers(SchedulerPlugin):
             self._say(f"local workers did not start: {error}")
 
     async def _end_local(self) -> None:
+        self._local.let_go()
         await self._drain(self._addresses("local"))
         await self._local.close()
 

@@ -9,6 +9,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Protocol
 
 from distributed.client import FutureCancelledError
+from distributed.comm.core import CommClosedError
 from distributed.scheduler import KilledWorker
 
 from filewatcher.edges.dask_pool import worker
@@ -106,7 +107,7 @@ class Arming:
             reason = None if error is not None else await future
         except TimeoutError:
             return Unfit(f"worker {name} was not ready in {ARM_LIMIT:g} s; does its file system answer?")
-        except FutureCancelledError:
+        except (FutureCancelledError, KilledWorker, CommClosedError):
             return Unreachable(f"worker {name} went away")
         finally:
             future.release()

@@ -204,6 +204,7 @@ class DaskPool:
             case {"action": "leaving", "worker": address}:
                 self.placing.leaves(address)
             case {"action": "went", "worker": address}:
+                self.placing.dies(address)
                 # results that are on their way from it still count
                 asyncio.get_running_loop().call_later(GATHER, self._went, address)
 
@@ -235,7 +236,7 @@ class DaskPool:
     def hand_out(self, share: Share, batch: Batch, packed: Parcel) -> None:
         """Have a worker analyse a batch; it comes back to the share."""
         address, ticket = self.placing.hand_out(share.number, batch)
-        what = (self.tasks.topic, ticket, share.name, *packed, self._frame_timeout)
+        what = ((self.tasks.topic, ticket), share.name, *packed, self._frame_timeout)
         future = self.tasks.submit(address, share.priority, worker.analyse, *what)
         self._out[ticket] = _Out(share, batch, future)
         self._do(self._mind(ticket, future))

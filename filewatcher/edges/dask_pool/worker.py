@@ -34,6 +34,10 @@ Place: TypeAlias = tuple[str, int, int, int]
 Verdict: TypeAlias = "tuple[Difference, ...]"
 """Where DIALS says otherwise."""
 
+TOLD = 0.05
+"""Seconds in which the answers of earlier batches leave this process (Dask sends every 2 ms): else the frame before one
+that ends it would be blamed, time and again."""
+
 _analyses: dict[str, Analysis] = {}
 _judges: dict[str, Judge] = {}
 
@@ -85,20 +89,23 @@ def disarm(job: str) -> None:
 
 
 def analyse(
-    topic: str,
-    ticket: int,
+    asked: tuple[str, int],
     job: str,
     path: str,
     layout: tuple[Any, ...],
     places: bytes,
     judged: Sequence[int],
+    wary: bool,
     limit: float,
 ) -> None:
-    """Analyse the frames of one batch, a `Parcel`, and tell the `Answers` on a topic, with its ticket.
+    """Analyse the frames of one batch, a `Parcel`, and tell the `Answers`; `asked`: on which topic, with which ticket.
 
     Nothing is returned: a result would stay here until it is fetched, which takes twice as many messages.
     """
+    if wary:
+        time.sleep(TOLD)
     answers = _analyse(job, path, layout, places, judged, limit)
+    topic, ticket = asked
     get_worker().log_event(topic, (ticket, pickle.dumps(tuple(answers))))
 
 

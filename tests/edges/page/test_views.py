@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import io
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from matplotlib.image import imsave
 
 from filewatcher.core.messages import METRICS, State
 from tests.edges.page import scans
@@ -159,6 +161,36 @@ def test_a_pair_has_one_scale(server: PageServer, viewer: Callable[..., Viewer],
     assert "x 24.1 \u00b1 0.1  y 8.2 \u00b1 0.2" in page.page.inner_text(".centres")
     assert "Not settled" in page.page.inner_text(".centres")
     page.picture(screenshots / "pair.png")
+
+
+def test_the_snapshot_lies_below_its_cells(
+    server: PageServer, viewer: Callable[..., Viewer], screenshots: Path
+) -> None:
+    # 20 um a cell, 2 um a pixel: a cell is 10 pixels of the camera, the grid begins at pixel 50, 30
+    photograph = np.zeros((140, 240, 3), np.uint8)
+    photograph[..., 1] = 90
+    photograph[30:110, 50:170] = (160, 60, 20)
+    data = io.BytesIO()
+    imsave(data, photograph, format="png")
+    url = "data:image/png;base64," + base64.b64encode(data.getvalue()).decode()
+    snapshot = {"url": url, "offset_px": [50.0, 30.0], "um_per_px": [2.0, 2.0]}
+    server.add("grid", [scans.scan(12, 8) | {"snapshot": snapshot}])
+    scans.record(server, "grid", scans.numbers(scans.grid_of(scans.grid_words(12, 8))), range(60))
+    page = viewer().open("grid").drawn(60)
+    page.until("() => __grid.panes[0].view.snapshot?.image")
+    page.ask("() => __grid.settings.set({ opacity: 0.5 })")
+    page.until("() => !__grid.panes[0].view.under.canvas.hidden && !__grid.panes[0].view.rearranged")
+    at = """([x, y]) => {
+        const { view } = __grid.panes[0];
+        const [px, py] = view.viewport.place(x, y).map(Math.floor);
+        return Array.from(view.under.getImageData(px, py, 1, 1).data).slice(0, 3);
+    }"""
+    for inside in ([0.2, 0.2], [11.8, 7.8], [6, 4]):
+        assert page.ask(at, inside) == [160, 60, 20]
+    for outside in ([-0.2, 4], [6, 8.2]):
+        assert page.ask(at, outside) == [0, 90, 0]
+    assert page.ask("() => __grid.panes[0].view.cells.globalAlpha") == 0.5
+    page.picture(screenshots / "snapshot.png")
 
 
 def test_a_rotation_is_drawn_against_its_images(
