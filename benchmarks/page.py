@@ -60,7 +60,7 @@ def _ratio(figures: Figures) -> str:
 
 def page(result: Figures) -> str:
     """The page ``docs/reference/benchmarks-watch.rst``, whole."""
-    parts = [title("The watcher, measured"), INTRODUCTION, _where(result)]
+    parts = [title("The watcher, measured"), INTRODUCTION, _where(result), result.get("note", "")]
     if result["watch"]:
         parts += [
             title("How late, at what cost", "-"),

@@ -160,6 +160,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--into", type=Path, help="add the figures to those of other parts in this JSON file")
     parser.add_argument("--check", action="store_true", help="end with exit code 1 if a target is missed")
     parser.add_argument("--page", type=Path, help="write the figures as a page of documentation (reStructuredText)")
+    parser.add_argument("--note", default="", help="what else is to be known of the machine, for the page")
     parser.add_argument("--from", dest="source", type=Path, help="measure nothing: take the figures of this JSON file")
     parser.add_argument("--folder", type=Path, help="where files are recorded (default: the temporary folder)")
     return parser.parse_args()
@@ -180,6 +181,8 @@ def main() -> int:
         wanted.into.write_text(json.dumps(result))
     for one in result["targets"]:
         _say(page.verdict(one))
+    if wanted.note:
+        result["note"] = wanted.note
     if wanted.page is not None:
         wanted.page.write_text(page.page(result))
     if wanted.json:
