@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from filewatcher.cli.doctor.findings import Asked, State
+from filewatcher.cli.doctor.zocalo import check_zocalo
 from tests.daemon import Daemon
 from tests.edges.test_zocalo import QUEUES, gridscan, images
 from tests.edges.zocalo_house import Consumer, centre_as_documented
@@ -83,3 +85,21 @@ def test_a_broker_that_nobody_knows_is_refused(tmp_path: Path, monkeypatch: pyte
     assert ran.returncode == 2
     assert "name one, or a broker as amqp://" in ran.stderr
     assert "Traceback" not in ran.stderr
+
+
+def test_the_doctor_looks_at_the_broker(
+    tmp_path: Path, rabbitmq: PrivateRabbitMQ, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = Asked(tmp_path, (), 1.0, lambda: pytest.fail("no profile is needed"), [])
+    monkeypatch.delenv("FILEWATCHER_ZOCALO_BROKER", raising=False)
+    assert list(check_zocalo(asked)) == []
+    rabbitmq.declare(QUEUES)
+    monkeypatch.setenv("FILEWATCHER_ZOCALO_BROKER", rabbitmq.url)
+    assert [one.state for one in check_zocalo(asked)] == [State.OK] * 3
+    monkeypatch.setenv("FILEWATCHER_ZOCALO_BROKER", "amqp://guest:secret@127.0.0.1:9/x")
+    (gone,) = check_zocalo(asked)
+    assert gone.state is State.UNREACHABLE
+    assert "secret" not in gone.words
+    monkeypatch.setenv("FILEWATCHER_ZOCALO_BROKER", "amqps://there")
+    (refused,) = check_zocalo(asked)
+    assert refused.state is State.WRONG

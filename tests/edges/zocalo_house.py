@@ -7,6 +7,7 @@ import contextlib
 import json
 import socket
 import threading
+import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -260,8 +261,11 @@ class Consumer:
     def get(self, queue: str, count: int) -> list[dict[str, Any]]:
         """The next so many messages of a queue; fewer if they do not come."""
         found: list[dict[str, Any]] = []
+        end = time.monotonic() + PATIENCE
         with self._rabbit.channel() as channel:
-            for method, properties, body in channel.consume(queue, inactivity_timeout=PATIENCE):
+            for method, properties, body in channel.consume(queue, inactivity_timeout=0.5):
+                if method is None and time.monotonic() < end:
+                    continue
                 if method is None:
                     break
                 assert properties.headers["workflows-recipe"] is True

@@ -9,6 +9,7 @@ from filewatcher.cli.doctor.cluster import check_network, check_profile, check_s
 from filewatcher.cli.doctor.engines import check_dials, check_filters, check_native
 from filewatcher.cli.doctor.folders import check_data, check_output, check_state
 from filewatcher.cli.doctor.ispyb import check_ispyb
+from filewatcher.cli.doctor.zocalo import check_zocalo
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,6 +25,7 @@ CHECKS: tuple[Check, ...] = (
     check_filters,
     check_clock,
     check_ispyb,
+    check_zocalo,
     check_profile,
     check_network,
     check_slurm,
