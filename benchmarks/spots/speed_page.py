@@ -49,7 +49,7 @@ def page(result: Figures) -> str:
         _steps_table(result["frames"]),
         _bound(result),
         title("Two processes on two cores", "-"),
-        f"{two_sentence(result['two-processes']).capitalize()}.",
+        two_sentence(result["two-processes"]).replace("one", "One", 1) + ".",
         title("Targets", "-"),
         _targets(result["targets"]),
     ]
