@@ -79,8 +79,8 @@ class Contest:
     def two_processes(self, frames: Frames, seconds: float, rounds: int) -> dict[str, Any]:
         """Frames per second of one process and of two on two cores, by turns, and how much more that is.
 
-        ``gain``: per second of their CPU time, as where nothing else runs; ``gain-clock``: per second of the clock;
-        ``control``: the same of loops that share nothing. Where these do not double, the cores are not ours alone.
+        ``gain``: per second of the clock; ``gain-cpu``: per second of their CPU time, as where nothing else runs;
+        ``control``: the gain of loops that share nothing. Where these do not double, the cores are not ours alone.
         """
         contestants = [self._one_core["native"], self._other_core]
         for contestant in contestants:
@@ -98,7 +98,7 @@ class Contest:
         gain = {what: ratio([b[what] for b in both], [a[what] for a in alone]) for what in alone[0]}
         one, two = (float(np.median([rate["frames"] for rate in rates])) for rates in (alone, both))
         return {
-            "one": one, "two": two, "gain": gain["frames-cpu"], "gain-clock": gain["frames"], "control": gain["loops"],
+            "one": one, "two": two, "gain": gain["frames"], "gain-cpu": gain["frames-cpu"], "control": gain["loops"],
         }  # fmt: skip
 
 

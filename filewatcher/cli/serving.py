@@ -129,6 +129,7 @@ def _settings(config: ServeConfig, web: Any) -> uvicorn.Config:
         web,
         http="httptools",
         ws="websockets-sansio",
+        ws_per_message_deflate=False,  # a picture of 10^6 cells is 45 MB: to deflate it takes seconds
         lifespan="off",
         log_config=None,
         access_log=False,

@@ -17,7 +17,7 @@ from filewatcher.edges.zocalo.broker import LOST
 from filewatcher.errors import Unreachable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from pika.adapters.blocking_connection import BlockingChannel
 
@@ -144,8 +144,14 @@ class Sender:
 
 def in_words(error: Exception) -> str:
     """What a broker, or the way to it, complains of."""
-    for one in (error, error.__cause__, *getattr(error, "exceptions", ()), *error.args):
-        text = getattr(one, "reply_text", None) or (str(one) if isinstance(one, OSError) else None)
-        if text:
-            return str(text)
-    return str(error) or type(error).__name__
+    return next(_words(error), None) or str(error) or type(error).__name__
+
+
+def _words(error: BaseException) -> Iterator[str]:
+    """What an error of pika, or those that it came from, has to say."""
+    if text := getattr(error, "reply_text", None) or (isinstance(error, OSError) and (error.strerror or str(error))):
+        yield str(text)
+    # pika keeps what a connector met as `exception`, and what all of them met as `exceptions`
+    for one in (error.__cause__, getattr(error, "exception", None), *getattr(error, "exceptions", ()), *error.args):
+        if isinstance(one, BaseException):
+            yield from _words(one)
