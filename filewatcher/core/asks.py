@@ -119,13 +119,15 @@ class Ask:
         True
         >>> Ask(("/data/m.nxs",), dcids=(8,)).alike(Ask(("/data/m.nxs",), dcids=(7,)))
         False
+        >>> Ask(dcids=(8,)).alike(Ask(("/data/m.nxs", "/data/n.nxs"), dcids=(7, 8)))  # the other half of a pair
+        True
         """
         same_way = (
             sorted(self.parameters) == sorted(other.parameters)
             and (self.engine, self.verify, self.reprocess_of) == (other.engine, other.verify, other.reprocess_of)
         )  # fmt: skip
         if self.dcids and other.dcids:
-            return same_way and self.dcids == other.dcids
+            return same_way and not set(self.dcids).isdisjoint(other.dcids)
         return same_way and bool(self.masters) and self.masters == other.masters
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
+from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -176,7 +177,7 @@ class Service:
         for entry in self.collections():
             if not entry.ask.alike(ask) or entry.state in {"failed", "cancelled"} or entry.cancelling:
                 continue
-            if ask.dcids and ask.dcids == entry.ask.dcids:
+            if ask.dcids and entry.ask.dcids:
                 return entry
             # the name alone: it may have been written over since
             if not entry.over or entry.age == self._works.age(entry.ask.masters):
@@ -271,7 +272,15 @@ class Service:
             follower.ended(entry.id, state, finished)
         entry.bell.ring()
         entry.task = None
+        self._forget()
         self._pump()
+
+    def _forget(self) -> None:
+        """Tell no more of those that ended longest ago: a daemon that is up for a month must not grow."""
+        over = [entry.id for entry in self._entries.values() if entry.over]
+        for one in over[: max(0, len(over) - self.terms.remembered)]:
+            del self._entries[one]
+        self._loaded = [one for one in self._loaded if one in self._entries]
 
     def _keep(self, entry: Entry) -> None:
         self._do(self._registry.keep(entry.kept))
@@ -291,7 +300,4 @@ class Service:
 
     def counts(self) -> dict[str, int]:
         """How many collections are in each state."""
-        found: dict[str, int] = {}
-        for entry in self._entries.values():
-            found[entry.state] = found.get(entry.state, 0) + 1
-        return found
+        return dict(Counter(entry.state for entry in self._entries.values()))

@@ -287,6 +287,21 @@ def test_frames_of_few_collections_are_in_memory() -> None:
     house(story, Terms(in_memory=2))
 
 
+def test_those_that_ended_longest_ago_are_forgotten() -> None:
+    async def story(one: House) -> None:
+        running, _ = await one.ask()
+        for number in range(4):
+            entry, work = await one.ask(Ask((f"/data/{number}.nxs",)))
+            work.describe()
+            work.finish()
+            await one.until(entry, "done")
+        await settle()
+        known = [entry.ask.masters[0] for entry in one.service.collections()]
+        assert known == ["/data/3.nxs", "/data/2.nxs", running.ask.masters[0]]
+
+    house(story, Terms(remembered=2))
+
+
 def test_reprocessing_is_a_collection_beside_the_first() -> None:
     async def story(one: House) -> None:
         entry, work = await one.ask()
