@@ -7,7 +7,6 @@ One folder per run below the state directory, with ``journal.sqlite3`` (WAL) and
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import json
 import os
 import sqlite3
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 from filewatcher.core.messages import METRICS, Disagreement, FrameFailed, FrameResult, Recorded, Statistics, numbers_of
 from filewatcher.errors import Broken, Refused
+from filewatcher.lock import Held, lock
 from filewatcher.mounts import file_system
 
 if TYPE_CHECKING:
@@ -221,21 +221,11 @@ def refuse_shared(folder: Path) -> None:
 
 def _lock(folder: Path) -> int:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    except OSError as error:
-        raise Refused(f"cannot keep state in {folder}: {error.strerror}; set FILEWATCHER_STATE_DIR") from error
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        owner = os.pread(descriptor, 32, 0).decode().strip()
-        os.close(descriptor)
+        return lock(folder / "lock")
+    except Held as held:
         raise Refused(
-            f"this run is being worked on by process {owner} ({folder}): wait for it, or end it first"
+            f"this run is being worked on by process {held.owner} ({folder}): wait for it, or end it first"
         ) from None
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
-    return descriptor
 
 
 def _open(path: Path) -> sqlite3.Connection:

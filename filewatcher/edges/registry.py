@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import json
 import os
 import sqlite3
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from filewatcher.core.asks import ask_from, ask_json
 from filewatcher.errors import Broken, Refused
+from filewatcher.lock import Held, lock
 from filewatcher.service.ports import Kept
 
 if TYPE_CHECKING:
@@ -99,18 +99,9 @@ def _open(path: Path) -> sqlite3.Connection:
 
 def _lock(folder: Path) -> int:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    except OSError as error:
-        raise Refused(f"cannot keep state in {folder}: {error.strerror}; set FILEWATCHER_STATE_DIR") from error
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        owner = os.pread(descriptor, 32, 0).decode().strip()
-        os.close(descriptor)
+        return lock(folder / LOCK)
+    except Held as held:
         raise Refused(
-            f"process {owner} serves {folder} already: stop it first, or set FILEWATCHER_STATE_DIR to another folder"
+            f"process {held.owner} serves {folder} already: stop it first, or set FILEWATCHER_STATE_DIR to another "
+            "folder"
         ) from None
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
-    return descriptor

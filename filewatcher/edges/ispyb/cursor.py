@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import sqlite3
 from typing import TYPE_CHECKING, Any
 
 from filewatcher.errors import Broken, Refused
+from filewatcher.lock import Held, lock
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -97,12 +97,6 @@ def left_over(folder: Path) -> list[tuple[str, dict[str, Any]]]:
 
 def _lock(folder: Path) -> int:
     try:
-        descriptor = os.open(folder / "ispyb.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    except OSError as error:
-        raise Broken(f"{folder} cannot be written to: {error.strerror}") from error
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        raise Refused(f"the run in {folder} is being delivered to ISPyB by another process") from None
-    return descriptor
+        return lock(folder / "ispyb.lock")
+    except Held as held:
+        raise Refused(f"the run in {folder} is being delivered to ISPyB by process {held.owner}") from None
