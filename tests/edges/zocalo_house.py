@@ -72,6 +72,7 @@ class Held:
     id: str
     ask: Ask
     over: bool = False
+    same_as: str | None = None
     key: str | None = None
     totals: tuple[int | None, ...] = ()
     finished: Finished | None = None

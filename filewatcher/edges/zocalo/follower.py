@@ -51,6 +51,10 @@ class Collected(Protocol):
     def over(self) -> bool:
         """Whether it has ended."""
 
+    @property
+    def same_as(self) -> str | None:
+        """Id of the collection that goes on in its place, where it was found to be that."""
+
 
 class Collections(Protocol):
     """The service, as far as it is needed here."""
@@ -199,6 +203,10 @@ class Zocalo:
         with suppress(Refused):  # one that is not remembered any more
             entry = self._service.get(collection)
             if not entry.over:
+                return
+            if entry.same_as is not None:
+                self._teller.move(collection, entry.same_as)
+                self._know_if_over(entry.same_as)
                 return
             told = self._service.summary(entry)
             scans = cast("Sequence[Mapping[str, Any]]", told.get("scans") or ())
