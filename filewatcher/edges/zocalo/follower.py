@@ -96,6 +96,8 @@ class Zocalo:
         self._subscription = Subscription(broker, listen_to, self._deliver, say)
         self._listening: asyncio.Task[None] | None = None
         self._handling: set[asyncio.Task[None]] = set()
+        self._asking: set[int] = set()
+        """Steps whose collection is being asked for now."""
 
     async def start(self) -> None:
         """Answer what an earlier process left, and listen. Call it after the service has started. Raises `Broken`."""
@@ -140,15 +142,19 @@ class Zocalo:
             await self._ask(request.ask())
             return
         number = await asyncio.wrap_future(self._teller.take(request, message))
-        if number is None:
+        # to answer one from two messages would begin its answers anew
+        if number is None or number in self._asking:
             log.info("a message of zocalo came again: %s", request.master or request.dcid)
             return
+        self._asking.add(number)
         try:
             collection = await self._ask(request.ask())
+            await asyncio.wrap_future(self._teller.assign(number, collection))
         except Refused:
             await asyncio.wrap_future(self._teller.forget(number))
             raise
-        await asyncio.wrap_future(self._teller.assign(number, collection))
+        finally:
+            self._asking.discard(number)
         self._know_if_over(collection)
 
     async def _ask(self, ask: Ask) -> str:

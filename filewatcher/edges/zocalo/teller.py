@@ -284,7 +284,7 @@ class Teller:
         if one.known.over and not one.tellings:
             self._drop(name)
 
-    def _send(self, number: int, telling: Telling, batch: Batch, one: _Collection) -> None:
+    def _send(self, number: int, telling: Telling, batch: Batch, one: Subject) -> None:
         self._sender.send(batch.messages, {"task": number, "cursor": batch.cursor, "over": batch.over})
         telling.sent(batch)
         self._ledger.told(number, batch.cursor, over=batch.over)
