@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from filewatcher.core.answers import centring_json
 from filewatcher.core.asks import priority_of
@@ -95,6 +95,8 @@ class Entry:
         """By the service's clock: when it may start."""
         self.bell = Bell()
         self._told = dict(kept.summary)
+        self.same_as = cast("str | None", kept.summary.get("same_as"))
+        """Id of the collection that this one was found to be, and that goes on in its place."""
 
     @property
     def over(self) -> bool:
@@ -156,6 +158,7 @@ class Entry:
             "dcids": list(ask.dcids),
             "priority": priority_of(ask, grid=bool(grid)).word,
             "reprocess_of": ask.reprocess_of,
+            "same_as": self.same_as,
             "origin": ask.origin,
             "warnings": list(self.warnings),
             "centring": self.pair,

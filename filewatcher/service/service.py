@@ -14,6 +14,7 @@ from filewatcher.core.scanwatch import SUPERSEDED
 from filewatcher.errors import FilewatcherError, Full, Unknown, Unreachable
 from filewatcher.service.entry import Entry
 from filewatcher.service.ports import Kept
+from filewatcher.service.sameness import SameAsAnotherError, asked_before, check_still_new
 from filewatcher.service.telling import Telling
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ class Service:
         """Have a collection analysed; returns when that is safe from a crash. Raises `Refused`, `Full`, `Forbidden`."""
         await self._works.check(ask)
         async with self._asking:
-            if (same := self._same(ask)) is not None:
+            if (same := asked_before(ask, self.collections(), self._works.age)) is not None:
                 return Asked(same.id, new=False)
             queued = sum(entry.state == "queued" for entry in self._entries.values())
             if queued >= self.terms.queued:
@@ -139,7 +140,7 @@ class Service:
 
     async def end(self, collection: str) -> None:
         """Hear that the detector has stopped. Raises `Unknown`."""
-        entry = self.get(collection)
+        entry = self.get(self.get(collection).same_as or collection)
         if entry.over or entry.stopped is not None:
             return
         entry.stopped = self._today()
@@ -171,18 +172,6 @@ class Service:
         self._registry.close()
 
     # ---- how
-
-    def _same(self, ask: Ask) -> Entry | None:
-        """The collection that is already what is asked for."""
-        for entry in self.collections():
-            if not entry.ask.alike(ask) or entry.state in {"failed", "cancelled"} or entry.cancelling:
-                continue
-            if ask.dcids and entry.ask.dcids:
-                return entry
-            # the name alone: it may have been written over since
-            if not entry.over or entry.age == self._works.age(entry.ask.masters):
-                return entry
-        return None
 
     async def _add(self, ask: Ask) -> Entry:
         kept = Kept(secrets.token_hex(6), ask, self._today(), "queued")
@@ -217,6 +206,10 @@ class Service:
             if not entry.cancelling:
                 raise  # the daemon stops; the next one goes on
             state = "cancelled"
+        except SameAsAnotherError as same:
+            state, entry.reason = "cancelled", str(same)
+            if entry.stopped is not None:
+                await self.end(same.id)
         except Unreachable as error:
             self._put_back(entry, str(error))
             return
@@ -234,6 +227,7 @@ class Service:
     async def _work(self, entry: Entry) -> Ended:
         if self._resolver is not None:
             entry.ask = await self._resolver.resolve(entry.ask)
+            check_still_new(entry, self._entries.values())
             await self._registry.keep(entry.kept)
         # also what was allowed when it was asked for may not be after a restart
         await self._works.prepare(entry.ask)

@@ -180,6 +180,27 @@ def test_a_message_that_comes_twice_is_answered_once(
     asyncio.run(story())
 
 
+def test_a_message_that_comes_again_while_there_is_no_room_is_answered_once(
+    tmp_path: Path, rabbitmq: PrivateRabbitMQ, consumer: Consumer
+) -> None:
+    house, detector = scripted(rabbitmq.url, tmp_path, "/data/room.nxs", 4)
+    house.refuse = {"/data/room.nxs": Full("all places are taken")}
+
+    async def story() -> None:
+        async with house:
+            for _ in range(2):
+                await send(consumer, gridscan("/data/room.nxs", (2, 2)))
+            detector.write(0, 4)
+            (last,) = await get(consumer, "end", 1)
+            assert last["payload"]["success"] is True
+            while house.zocalo._handling:
+                await asyncio.wait(house.zocalo._handling)
+            for queue, count in (("reduce.xray_centering", 4), ("ispyb_pia", 4), ("images", 1), ("archive", 1)):
+                assert len(await get(consumer, queue, count)) == count
+
+    asyncio.run(story())
+
+
 def test_a_broker_that_restarts_loses_and_doubles_nothing(
     tmp_path: Path, rabbitmq: PrivateRabbitMQ, consumer: Consumer
 ) -> None:

@@ -72,6 +72,7 @@ class Held:
     id: str
     ask: Ask
     over: bool = False
+    same_as: str | None = None
     key: str | None = None
     totals: tuple[int | None, ...] = ()
     finished: Finished | None = None
@@ -295,7 +296,7 @@ def centre_as_documented(messages: Sequence[dict[str, Any]]) -> dict[str, Any]:
         assert payload["file-seen-at"] >= 0
         counts[payload["file-number"] - 1] = payload["n_spots_total"]
     assert len(messages) == counts.size, "it stops to listen when it has had as many as there are cells"
-    picture = counts.reshape(rows, columns)
+    picture = counts.reshape(rows, columns).copy()  # the best image is one of the order of acquisition
     if int(info["snaked"]):
         picture[1::2] = picture[1::2, ::-1]
     kept = picture >= 0.5 * picture.max()

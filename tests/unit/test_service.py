@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from filewatcher.core.messages import Outcome
     from filewatcher.core.observations import Described
     from filewatcher.core.run import Finished, Run
+    from filewatcher.ports import Resolver
     from filewatcher.service import Entry
 
 MASTER = Ask(("/data/m.nxs",))
@@ -35,7 +36,7 @@ class Diary:
         self.heard: list[tuple[str, str]] = []
 
     def began(self, collection: str, ask: Ask, /) -> None:
-        self.heard.append((collection, f"began {ask.masters[0]}"))
+        self.heard.append((collection, f"began {' '.join(ask.masters) or ask.dcids}"))
 
     def described(self, collection: str, described: Sequence[Described], run: Run, /) -> None:
         self.heard.append((collection, f"described {len(described)} {run.engine}"))
@@ -53,17 +54,19 @@ class Diary:
 class House:
     """A service and its surroundings; `restart` gives it a new process."""
 
-    def __init__(self, terms: Terms | None = None) -> None:
+    def __init__(self, terms: Terms | None = None, resolver: Resolver | None = None) -> None:
         self.works, self.registry, self.diary = ScriptedWorks(), MemoryRegistry(), Diary()
+        self.resolver = resolver
         self.terms = terms or Terms()
         self.now = 0.0
         self.days = itertools.count()
         self.service = self._service()
 
     def _service(self) -> Service:
+        today = (f"2026-01-01T00:00:{day:02}" for day in self.days)
         service = Service(
-            self.works, self.registry, lambda: self.now, lambda: f"2026-01-01T00:00:{next(self.days):02}", self.terms
-        )
+            self.works, self.registry, lambda: self.now, lambda: next(today), self.terms, self.resolver
+        )  # fmt: skip
         service.follow(self.diary)
         return service
 
@@ -89,15 +92,30 @@ class House:
             await entry.bell.wait(60.0)
 
 
+class Pair:
+    """A database that has data collections 7 and 8 as one, for each as soon as the test says so."""
+
+    def __init__(self) -> None:
+        self.there = {7: asyncio.Event(), 8: asyncio.Event(), 9: asyncio.Event()}
+
+    async def resolve(self, ask: Ask) -> Ask:
+        await self.there[ask.dcids[0]].wait()
+        if ask.dcids == (9,):
+            return replace(ask, masters=("/data/9.nxs",))
+        return replace(ask, dcids=(7, 8), masters=("/data/7.nxs", "/data/8.nxs"))
+
+
 async def settle() -> None:
     """Let all tasks run that can."""
     for _ in range(5):
         await asyncio.sleep(0)
 
 
-def house(story: Callable[[House], Awaitable[None]], terms: Terms | None = None) -> None:
+def house(
+    story: Callable[[House], Awaitable[None]], terms: Terms | None = None, resolver: Resolver | None = None
+) -> None:
     async def told() -> None:
-        one = House(terms)
+        one = House(terms, resolver)
         await one.service.start()
         await story(one)
         await one.service.close()
@@ -343,3 +361,48 @@ def test_the_end_is_passed_on_also_to_what_has_not_begun_and_after_a_restart() -
         assert [one.works.made[name].stopped for name in (entry.id, early.id)] == [True, True]
 
     house(story)
+
+
+@pytest.mark.parametrize("first", [7, 8])
+def test_two_halves_of_a_pair_asked_for_before_either_is_known_are_one_collection(first: int) -> None:
+    database = Pair()
+
+    async def story(one: House) -> None:
+        entries = {dcid: one.service.get((await one.service.ask(Ask(dcids=(dcid,)))).id) for dcid in (7, 8, 9)}
+        stays, goes = entries.pop(first), entries.pop(15 - first)
+        await one.service.end(goes.id)
+        database.there[first].set()
+        await settle()
+        assert list(one.works.made) == [stays.id]
+        for event in database.there.values():
+            event.set()
+        await settle()
+        assert set(one.works.made) == {stays.id, entries[9].id}, "nobody else reads the files of the pair"
+        assert (goes.state, goes.same_as, goes.kept.summary["same_as"]) == ("cancelled", stays.id, stays.id)
+        assert goes.reason == f"it is collection {stays.id}, which has data collections 7, 8 already: look there"
+        assert one.works.made[stays.id].stopped, "what was said of the other half is heard here"
+        assert [words for name, words in one.diary.heard if name == goes.id][-1] == "ended cancelled False"
+        for dcid in (7, 8):
+            assert (await one.service.ask(Ask(dcids=(dcid,)))).id == stays.id
+        await one.restart()
+        assert one.service.get(goes.id).same_as == stays.id
+        assert stays.id in one.works.made
+
+    house(story, resolver=database)
+
+
+def test_two_halves_that_were_both_known_when_the_daemon_died_are_one_collection() -> None:
+    database = Pair()
+
+    async def story(one: House) -> None:
+        asked = [(await one.service.ask(Ask(dcids=(dcid,)))).id for dcid in (7, 8)]
+        pair = ("/data/7.nxs", "/data/8.nxs")
+        for name in asked:  # on disk just before either could be ended
+            one.registry.rows[name] = replace(one.registry.rows[name], ask=Ask(pair, dcids=(7, 8)))
+        for event in database.there.values():
+            event.set()
+        await one.restart()
+        states = [one.service.get(name).state for name in asked]
+        assert sorted(states) == ["cancelled", "waiting"]
+
+    house(story, resolver=database)

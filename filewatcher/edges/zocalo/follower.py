@@ -51,6 +51,10 @@ class Collected(Protocol):
     def over(self) -> bool:
         """Whether it has ended."""
 
+    @property
+    def same_as(self) -> str | None:
+        """Id of the collection that goes on in its place, where it was found to be that."""
+
 
 class Collections(Protocol):
     """The service, as far as it is needed here."""
@@ -92,6 +96,8 @@ class Zocalo:
         self._subscription = Subscription(broker, listen_to, self._deliver, say)
         self._listening: asyncio.Task[None] | None = None
         self._handling: set[asyncio.Task[None]] = set()
+        self._asking: set[int] = set()
+        """Steps whose collection is being asked for now."""
 
     async def start(self) -> None:
         """Answer what an earlier process left, and listen. Call it after the service has started. Raises `Broken`."""
@@ -136,15 +142,19 @@ class Zocalo:
             await self._ask(request.ask())
             return
         number = await asyncio.wrap_future(self._teller.take(request, message))
-        if number is None:
+        # to answer one from two messages would begin its answers anew
+        if number is None or number in self._asking:
             log.info("a message of zocalo came again: %s", request.master or request.dcid)
             return
+        self._asking.add(number)
         try:
             collection = await self._ask(request.ask())
+            await asyncio.wrap_future(self._teller.assign(number, collection))
         except Refused:
             await asyncio.wrap_future(self._teller.forget(number))
             raise
-        await asyncio.wrap_future(self._teller.assign(number, collection))
+        finally:
+            self._asking.discard(number)
         self._know_if_over(collection)
 
     async def _ask(self, ask: Ask) -> str:
@@ -199,6 +209,10 @@ class Zocalo:
         with suppress(Refused):  # one that is not remembered any more
             entry = self._service.get(collection)
             if not entry.over:
+                return
+            if entry.same_as is not None:
+                self._teller.move(collection, entry.same_as)
+                self._know_if_over(entry.same_as)
                 return
             told = self._service.summary(entry)
             scans = cast("Sequence[Mapping[str, Any]]", told.get("scans") or ())

@@ -11,13 +11,12 @@ import queue
 import threading
 import time
 from concurrent.futures import Future
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from filewatcher.core.requests import read_request
 from filewatcher.edges.zocalo.ledger import Ledger
 from filewatcher.edges.zocalo.sender import Sender
-from filewatcher.edges.zocalo.telling import Telling
+from filewatcher.edges.zocalo.telling import Subject, Telling
 from filewatcher.errors import FilewatcherError, Refused, Unreachable
 
 if TYPE_CHECKING:
@@ -39,16 +38,6 @@ FAREWELL = 5.0
 """Seconds that `Teller.close` waits for what can still be told."""
 
 
-@dataclass(slots=True)
-class _Collection:
-    """What is known of a collection, and which steps are about it."""
-
-    known: Known | None = None
-    reader: Reader | None = None
-    news: bool = True
-    tellings: dict[int, Telling] = field(default_factory=dict)
-
-
 class Teller:
     """Answers recipes from a thread of its own; everything else may be called from any thread, and never waits.
 
@@ -66,7 +55,7 @@ class Teller:
         self._broker, self._state_dir, self._absorbed = broker, state_dir, absorbed
         self._open_journal, self._say = open_journal, say
         self._inbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
-        self._collections: dict[str, _Collection] = {}
+        self._collections: dict[str, Subject] = {}
         self._requests: dict[int, Request] = {}
         self._troubled: set[str] = set()
         self._pause, self._next_call, self._lost = FIRST_PAUSE, 0.0, ""
@@ -110,12 +99,26 @@ class Teller:
         """Say what is known of a collection."""
 
         def know() -> None:
-            one = self._collections.setdefault(collection, _Collection())
+            one = self._collections.setdefault(collection, Subject())
             one.known, one.news = known, True
             if known.over and not one.tellings:
                 self._drop(collection)
 
         self._inbox.put(know)
+
+    def move(self, collection: str, other: str) -> None:
+        """A collection was found to be another one: the steps about it are about that."""
+
+        def move() -> None:
+            one = self._collections.get(collection, Subject())
+            for number, telling in one.tellings.items():
+                self._add(number, other, telling.cursor)
+            if one.tellings:
+                self._drop(collection)
+            for number in one.tellings:
+                self._ledger.assign(number, other)
+
+        self._do(move)
 
     def wake(self, collection: str) -> None:
         """There is something new in a journal."""
@@ -251,7 +254,7 @@ class Teller:
                 del one.tellings[number]
 
     def _add(self, number: int, collection: str, cursor: int) -> None:
-        one = self._collections.setdefault(collection, _Collection())
+        one = self._collections.setdefault(collection, Subject())
         one.tellings[number] = Telling(self._requests[number], self._absorbed, cursor)
         one.news = True
 
@@ -281,7 +284,7 @@ class Teller:
         if one.known.over and not one.tellings:
             self._drop(name)
 
-    def _send(self, number: int, telling: Telling, batch: Batch, one: _Collection) -> None:
+    def _send(self, number: int, telling: Telling, batch: Batch, one: Subject) -> None:
         self._sender.send(batch.messages, {"task": number, "cursor": batch.cursor, "over": batch.over})
         telling.sent(batch)
         self._ledger.told(number, batch.cursor, over=batch.over)

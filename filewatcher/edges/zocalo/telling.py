@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from filewatcher.core.recipe_outputs import Outputs, Tally, needs_total
@@ -110,3 +110,14 @@ class Telling:
     def _tally(self, total: int | None) -> Tally:
         missing = (frame for frame in range(total or 0) if frame not in self._told)
         return Tally(total, len(self._told), next(missing, None))
+
+
+@dataclass(slots=True)
+class Subject:
+    """A collection, and the steps that are about it."""
+
+    known: Known | None = None
+    reader: Reader | None = None
+    news: bool = True
+    tellings: dict[int, Telling] = field(default_factory=dict)
+    """By the numbers of the steps."""
