@@ -79,7 +79,7 @@ async def _serve(config: ServeConfig) -> int:
         crew = Crew(profile, _warn)
         house.push_async_callback(crew.close)
         results = (config.results or state / "results").absolute()
-        metrics = Metrics(lambda: crew.ready)
+        metrics = Metrics(lambda: crew.ready, lambda: crew.busy)
         workshop = Workshop(
             crew, limits_of(profile), budget, roots, state, results, config.notify, office, metrics.stage
         )
