@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import runpy
+import socket
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,9 @@ import h5py
 import numpy as np
 import pytest
 
+from filewatcher.cli import serving
 from filewatcher.core.messages import METRICS
+from filewatcher.serveconfig import Listen
 from filewatcher.testing.daemon import Daemon
 from tests.daemon import Cells, write_tiny
 
@@ -142,6 +145,13 @@ def test_killed_at_random_moments_it_ends_with_the_same_results(shell: Shell, tm
     assert len(killed) == FRAMES
     assert daemon.stop() == 0
     assert daemon.faults() == []
+
+
+def test_what_is_answered_does_not_wait_for_the_other_side() -> None:
+    with serving._listen(Listen(port=0)) as listening, socket.create_connection(listening.getsockname()):
+        connection, _ = listening.accept()
+        with connection:
+            assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 def test_a_second_daemon_on_the_same_state_refuses_to_start(daemon: Daemon) -> None:
