@@ -12,6 +12,7 @@ import sys
 import tempfile
 import threading
 import time
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -50,6 +51,22 @@ LATEST = 60.0
 """Seconds after the last frame was written."""
 
 
+@dataclass(frozen=True, slots=True)
+class Stages:
+    """When what happened to each frame (CLOCK_MONOTONIC, seconds), and how long its worker took; shape (frames,)."""
+
+    at: dict[str, Times]
+    worker: Times
+
+    @classmethod
+    def of(cls, written: Times, traced: Times, shown: Times) -> Stages:
+        """Put together what writer, daemon and viewer noted."""
+        seen, submitted, done = traced[:, SEEN], traced[:, SUBMITTED], traced[:, BACK]
+        return cls(
+            {"written": written, "seen": seen, "submitted": submitted, "done": done, "shown": shown}, traced[:, WORKER]
+        )
+
+
 class Turns:
     """Has a crowd come and go until it is told to stop, and notes who looked when; the first turn is to warm up."""
 
@@ -75,6 +92,14 @@ class Turns:
                 self.cpu.append(cpu_seconds(self._daemon) - cpu)
             if looking:
                 self.messages += self._crowd.go()
+
+    def during(self, times: Times, *, looking: bool) -> NDArray[np.bool_]:
+        """Which of these times are in turns with the crowd, or without."""
+        inside = np.zeros(len(times), bool)
+        for begun, ended, with_crowd in self.spans:
+            if with_crowd is looking:
+                inside |= (times >= begun) & (times < ended)
+        return inside
 
     def end(self) -> None:
         """Let the last turn be the last."""
@@ -109,15 +134,17 @@ def measure(folder: Path, columns: int, rows: int) -> dict[str, Any]:
         daemon.ended(collection)
     finally:
         daemon.kill()
-    written = np.array(flushed)
+    times = Stages.of(np.array(flushed), np.array(traced), witness.arrived)
+    written = times.at["written"]
     return {
         "frames": frames,
         "shown": int(np.count_nonzero(witness.arrived)),
         "hz": round((frames - 1) / float(np.ptp(written)), 1),
         "post-ms": {"at-once": at_once["p50"], "again": again},
-        "stages-ms": stages(written, np.array(traced), witness.arrived),
-        "first-ms": first(written, np.array(traced), witness.arrived),
-        "crowd": compared(turns, written, np.array(traced)),
+        "stages-ms": stages(times, turns.during(written, looking=False)),
+        "stages-with-crowd-ms": stages(times, turns.during(written, looking=True)),
+        "first-ms": first(times),
+        "crowd": compared(turns, times),
     }
 
 
@@ -146,52 +173,57 @@ def until_armed(daemon: Daemon) -> None:
         time.sleep(0.02)
 
 
-def stages(written: Times, traced: Times, shown: Times) -> dict[str, dict[str, float]]:
-    """Milliseconds of each stage, over all frames."""
-    at = {"written": written, "seen": traced[:, SEEN], "submitted": traced[:, SUBMITTED], "done": traced[:, BACK]}
-    at["shown"] = shown
-    names = list(at)
-    pairs = [*pairwise(names), ("written", "shown")]
+def stages(times: Stages, which: NDArray[np.bool_]) -> dict[str, dict[str, float]]:
+    """Milliseconds of each stage: of the first frame of all, and over those that are asked for."""
     found = {}
-    for one, other in pairs:
+    for one, other in [*pairwise(times.at), ("written", "shown")]:
         # a frame may be seen before the writer's flush has returned: that is no negative time, but none
-        found[f"{one} -> {other}"] = percentiles(1e3 * np.maximum(at[other] - at[one], 0.0))
-    found["of these, the worker"] = percentiles(1e3 * traced[:, WORKER])
+        spent = 1e3 * np.maximum(times.at[other] - times.at[one], 0.0)
+        found[f"{one} -> {other}"] = {"first": round(float(spent[0]), 2)} | percentiles(spent[which])
+    spent = 1e3 * times.worker
+    found["of these, the worker"] = {"first": round(float(spent[0]), 2)} | percentiles(spent[which])
     return found
 
 
 def percentiles(values: Times) -> dict[str, float]:
-    """The first, and what so many in a hundred are below."""
-    shares = {f"p{share}": float(np.percentile(values, share)) for share in (50, 95, 99)}
-    return {name: round(value, 2) for name, value in ({"first": float(values[0])} | shares).items()}
-
-
-def first(written: Times, traced: Times, shown: Times) -> dict[str, float]:
-    """Milliseconds from the first frame on disk to the first result and to the first cell, without its worker's."""
-    begun = written.min()
-    done, cell = int(np.argmin(traced[:, BACK])), int(np.argmin(shown))
+    """What so many in a hundred are below; NaN of nothing."""
     return {
-        "done": round(1000 * float(traced[done, BACK] - begun - traced[done, WORKER]), 1),
-        "shown": round(1000 * float(shown[cell] - begun - traced[cell, WORKER]), 1),
+        f"p{share}": round(float(np.percentile(values, share)), 2) if len(values) else float("nan")
+        for share in (50, 95, 99)
     }
 
 
-def compared(turns: Turns, written: Times, traced: Times) -> dict[str, Any]:
+def first(times: Stages) -> dict[str, float]:
+    """Milliseconds from the first frame on disk to the first result and to the first cell, without its worker's."""
+    found = {}
+    for what in ("done", "shown"):
+        one = int(np.argmin(times.at[what]))
+        found[what] = round(1e3 * float(times.at[what][one] - times.at["written"].min() - times.worker[one]), 1)
+    return found
+
+
+def compared(turns: Turns, times: Stages) -> dict[str, Any]:
     """What a crowd does: lateness of the collector (written -> done), and CPU of the daemon per frame, by turns."""
     late: list[float] = []
     cpu: list[float] = []
+    written, done = times.at["written"], times.at["done"]
     for (begun, ended, _), spent in zip(turns.spans, turns.cpu, strict=True):
         mine = (written >= begun) & (written < ended)
-        late.append(1000 * float(np.median((traced[:, BACK] - written)[mine])) if mine.any() else float("nan"))
-        cpu.append(1000 * spent / max(1, np.count_nonzero((traced[:, BACK] >= begun) & (traced[:, BACK] < ended))))
+        late.append(1e3 * float(np.median((done - written)[mine])) if mine.any() else float("nan"))
+        cpu.append(1e3 * spent / max(1, np.count_nonzero((done >= begun) & (done < ended))))
     pairs = (len(late) - 1) // 2
     beside, alone = slice(1, 1 + 2 * pairs, 2), slice(2, 1 + 2 * pairs, 2)
     return {
         "viewers": VIEWERS,
         "messages": turns.messages,
-        "late-ms": {"alone": late[alone], "beside": late[beside], "ratio": ratio(late[beside], late[alone])},
-        "daemon-cpu-ms": {"alone": cpu[alone], "beside": cpu[beside], "ratio": ratio(cpu[beside], cpu[alone])},
+        "late-ms": _pairs(late[alone], late[beside]),
+        "daemon-cpu-ms": _pairs(cpu[alone], cpu[beside]),
     }
+
+
+def _pairs(alone: list[float], beside: list[float]) -> dict[str, Any]:
+    nothing = dict.fromkeys(("median", "min", "max"), float("nan"))
+    return {"alone": alone, "beside": beside, "ratio": ratio(beside, alone) if alone else nothing}
 
 
 def table(figures: dict[str, dict[str, float]]) -> str:
@@ -226,6 +258,7 @@ def main() -> int:
     result["targets"] = promised(figures)
     print(f"{figures['shown']} of {figures['frames']} frames shown, written at {figures['hz']:g} Hz")
     print(table(figures["stages-ms"]))
+    print(f"with {VIEWERS} viewers:\n{table(figures['stages-with-crowd-ms'])}")
     asked = figures["post-ms"]
     print(f"POST at once after the start: {asked['at-once']:.1f} ms; again: p50 {asked['again']['p50']:.1f} ms")
     for what, one in (("collector late", "late-ms"), ("CPU of the daemon per frame", "daemon-cpu-ms")):
