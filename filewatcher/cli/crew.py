@@ -57,7 +57,7 @@ class Crew:
     @property
     def busy(self) -> int:
         """Workers that have frames."""
-        return 0 if self._pool is None else self._pool.busy
+        return 0 if self._pool is None else self._pool.placing.busy
 
     def place(self, priority: Priority) -> Place:
         """Make room for one more collection."""

@@ -106,11 +106,6 @@ class DaskPool:
         return self.placing.ready()
 
     @property
-    def busy(self) -> int:
-        """Workers that have frames, wanted or not."""
-        return self.placing.busy
-
-    @property
     def gone(self) -> bool:
         """Whether there is no scheduler any more, for good."""
         return self._gone is not None
