@@ -22,9 +22,10 @@ sanitize: env
 	tools/sanitize
 
 acceptance: env
-	$(RUN)python benchmarks/acceptance.py && $(RUN)python benchmarks/known_crystal.py && $(RUN)python benchmarks/kills.py
+	$(RUN)python benchmarks/acceptance.py && $(RUN)python benchmarks/known_crystal.py && \
+	$(RUN)python benchmarks/kills.py && $(RUN)python benchmarks/daemon_kills.py
 
-BENCHES = spotfinding watch dispatch browser deposit
+BENCHES = spotfinding watch dispatch latency browser deposit
 bench: env
 	@missed=0; for name in $(BENCHES); do page=docs/reference/benchmarks-$$name.rst; \
 	$(RUN)python benchmarks/$$name.py --check $$([ ! -e $$page ] || echo --page $$page) || missed=1; done; exit $$missed

@@ -54,6 +54,11 @@ class Crew:
         """Workers that take frames."""
         return 0 if self._pool is None else self._pool.ready
 
+    @property
+    def busy(self) -> int:
+        """Workers that have frames."""
+        return 0 if self._pool is None else self._pool.placing.busy
+
     def place(self, priority: Priority) -> Place:
         """Make room for one more collection."""
         if self._pool is None or self._keeper is None:

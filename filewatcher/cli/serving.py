@@ -79,7 +79,7 @@ async def _serve(config: ServeConfig) -> int:
         crew = Crew(profile, _warn)
         house.push_async_callback(crew.close)
         results = (config.results or state / "results").absolute()
-        metrics = Metrics(lambda: crew.ready)
+        metrics = Metrics(lambda: crew.ready, lambda: crew.busy)
         workshop = Workshop(
             crew, limits_of(profile), budget, roots, state, results, config.notify, office, metrics.stage
         )
@@ -152,11 +152,14 @@ def _listen(listen: Listen) -> socket.socket:
             raise Refused(f"certificate {listen.certificate} with key {listen.key}: {error}") from error
     try:
         family = socket.AF_INET6 if ":" in listen.host else socket.AF_INET
-        return socket.create_server((listen.host, listen.port), family=family, backlog=1024)
+        listening = socket.create_server((listen.host, listen.port), family=family, backlog=1024)
     except OSError as error:
         raise Refused(
             f"cannot listen on {listen.host}, port {listen.port}: {error.strerror}; give another --port"
         ) from error
+    # asyncio does so only for sockets of its own making; without, what is sent in two parts waits 40 ms for an ACK
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listening
 
 
 def _names(listen: Listen) -> tuple[str, ...]:

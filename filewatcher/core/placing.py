@@ -128,6 +128,11 @@ class Placing:
 
     # ---- workers
 
+    @property
+    def busy(self) -> int:
+        """Workers that have a batch, wanted or not."""
+        return sum(bool(worker.in_hand) for worker in self._workers.values())
+
     def armed(self, worker: str, share: int) -> None:
         """A worker can analyse what a share is for."""
         if share in self._shares:

@@ -72,3 +72,17 @@ def test_parts_measured_one_by_one_make_a_page(tmp_path: Path) -> None:
     written = page.page(both)
     docutils.core.publish_doctree(written, settings_overrides={"report_level": 2, "halt_level": 2})
     assert "2420 of 2420 frames announced" in written
+
+
+def test_the_stages_of_a_frame_through_a_daemon_add_up(tmp_path: Path) -> None:
+    import latency  # noqa: PLC0415
+
+    figures = latency.measure(tmp_path, 20, 10)
+    assert (figures["frames"], figures["shown"]) == (200, 200)
+    stages = {name: one["first"] for name, one in figures["stages-ms"].items()}
+    worker, shown = stages.pop("of these, the worker"), stages.pop("written -> shown")
+    assert list(stages) == ["written -> seen", "seen -> submitted", "submitted -> done", "done -> shown"]
+    assert 0 < worker < stages["submitted -> done"]
+    # it may be seen before the writer knows that it is written
+    assert sum(stages.values()) >= shown - 0.1
+    assert figures["first-ms"]["done"] > 0

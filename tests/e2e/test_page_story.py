@@ -10,9 +10,9 @@ import pytest
 
 from filewatcher.core.grid import Grid
 from filewatcher.core.messages import METRICS, State
+from filewatcher.testing.daemon import Daemon
 from filewatcher.testing.pageserver import PageServer
 from filewatcher.testing.viewer import Viewer
-from tests.daemon import Daemon
 from tests.edges.page.scans import scan
 from tests.edges.page.seeing import check
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.daemon import Daemon
+from filewatcher.testing.daemon import Daemon
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,7 +8,7 @@ import pytest
 
 from filewatcher.cli.doctor.findings import Asked, State
 from filewatcher.cli.doctor.zocalo import check_zocalo
-from tests.daemon import Daemon
+from filewatcher.testing.daemon import Daemon
 from tests.edges.test_zocalo import QUEUES, gridscan, images
 from tests.edges.zocalo_house import Consumer, centre_as_documented
 

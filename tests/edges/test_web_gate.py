@@ -32,7 +32,7 @@ def visited(story: Callable[[httpx.AsyncClient], Awaitable[None]], *, tokens: bo
         service = Service(ScriptedWorks(), MemoryRegistry(), lambda: 0.0, lambda: "2026-01-01T00:00:00", Terms(2, 3))
         known = Tokens({CONTROL: Right.CONTROL, READ: Right.READ} if tokens else {})
         doorway = Doorway(known, ("here",), secure=True, largest_body=body)
-        app = create_app(service, doorway, lambda _: None, lambda: {"version": "1"}, Metrics(lambda: 2))
+        app = create_app(service, doorway, lambda _: None, lambda: {"version": "1"}, Metrics(lambda: 2, lambda: 1))
         async with httpx.AsyncClient(
             transport=httpx.ASGITransport(app, raise_app_exceptions=False), base_url="https://here"
         ) as client:

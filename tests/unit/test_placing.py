@@ -98,6 +98,7 @@ def test_a_share_that_is_closed_leaves_what_runs_to_end_and_that_blames_nobody()
     runs, waits = (placing.hand_out(goes, NONE)[1] for _ in range(2))
     mine = placing.hand_out(stays, NONE)[1]
     assert placing.close(goes) == [waits]
+    assert placing.busy == 1
     assert not placing.came_back(waits)
     assert [(lost.ticket, lost.ran) for lost in placing.went("a")] == [(runs, True), (mine, False)]
     placing.armed("b", goes)
@@ -204,6 +205,8 @@ class Life(RuleBasedStateMachine):
     def the_counts_agree(self) -> None:
         armed = {name for name, shares in self.here.items() if shares} - self.leaving
         assert self.placing.ready() == len(armed)
+        holders = {name for name, _ in self.out.values()} | set(self.left_to_end.values())
+        assert self.placing.busy == len(holders)
         for share, priority in self.priorities.items():
             takers, places = self.takers(share), self.placing.places(share)
             assert self.placing.ready(share) == len(takers)

@@ -32,11 +32,11 @@ STATES = {FrameResult: "done", FrameFailed: "failed", FrameMissing: "missing"}
 
 
 class Metrics:
-    """Follows all collections; `workers`: those that take frames, asked when they are read."""
+    """Follows all collections; `workers`: those that take frames, `busy`: those that have some, asked when read."""
 
     media_type = CONTENT_TYPE_LATEST
 
-    def __init__(self, workers: Callable[[], int]) -> None:
+    def __init__(self, workers: Callable[[], int], busy: Callable[[], int]) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]  # the only one of its functions without types
         self._registry = CollectorRegistry()
         self._frames = Counter("filewatcher_frames", "Frames that have ended", ["state"], registry=self._registry)
@@ -58,6 +58,7 @@ class Metrics:
             registry=self._registry,
         )
         Gauge("filewatcher_workers", "Workers that take frames", registry=self._registry).set_function(workers)
+        Gauge("filewatcher_workers_busy", "Workers that have frames", registry=self._registry).set_function(busy)
         Gauge("filewatcher_started_seconds", "When the daemon began", registry=self._registry).set(time.time())
         for state in STATES.values():
             self._frames.labels(state)

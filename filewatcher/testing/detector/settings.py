@@ -95,6 +95,8 @@ class Simulation:
     seed: int = 0
     """The same seed makes the same bytes."""
     faults: Faults = field(default_factory=Faults)
+    notes: Path | None = None
+    """A file of float64, one per frame: when each was put down and flushed (monotonic clock, seconds)."""
     overwrite: bool = False
     """Remove an earlier simulation of this name; without it, one is refused."""
 

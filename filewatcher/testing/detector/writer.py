@@ -8,6 +8,8 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from filewatcher.testing.detector.datafile import DataFile, open_data_file
 from filewatcher.testing.detector.plan import Step, data_files, schedule
 from filewatcher.testing.detector.pool import damaged, load_pool
@@ -79,6 +81,7 @@ def write_frames(sim: Simulation, writer: int, pipe: Connection) -> None:
     pool = load_pool(sim).chunks
     shown = images(sim)
     files = _Files(sim, writer, steps)
+    notes = None if sim.notes is None else np.memmap(sim.notes, np.float64, "r+", shape=(sim.n_frames,))
     try:
         pipe.send(Progress(0))
         start = pipe.recv()
@@ -96,6 +99,8 @@ def write_frames(sim: Simulation, writer: int, pipe: Connection) -> None:
                 chunk = damaged(chunk)
             files.put(step, (chunk,) + (pool[0],) * (sim.channels - 1))
             now = time.monotonic()
+            if notes is not None:
+                notes[step.frame] = now
             lag = max(progress.lag, now - start - step.due)
             progress = Progress(progress.frames + 1, progress.first or now, now, lag)
             if now - told > _REPORT_EVERY:
