@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from tests.daemon import PATIENCE, Daemon
+from filewatcher.testing.daemon import PATIENCE, Daemon
 from tests.edges.zocalo_house import Consumer, centre_as_documented
 
 if TYPE_CHECKING:
