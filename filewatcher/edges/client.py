@@ -32,12 +32,19 @@ class Daemon:
         """Return one. Raises `Refused` where there is none."""
         return self._call("GET", f"/api/collections/{quote(collection, safe='')}")
 
+    def ask(self, what: dict[str, Any]) -> dict[str, Any]:
+        """Have a collection analysed, in the words of ``POST /api/collections``."""
+        return self._call("POST", "/api/collections", what)
+
     def cancel(self, collection: str) -> dict[str, Any]:
         """Cancel one."""
         return self._call("DELETE", f"/api/collections/{quote(collection, safe='')}")
 
-    def _call(self, method: str, path: str) -> dict[str, Any]:
-        request = urllib.request.Request(self._url + path, method=method)  # noqa: S310  http and https only, see above
+    def _call(self, method: str, path: str, what: dict[str, Any] | None = None) -> dict[str, Any]:
+        body = None if what is None else json.dumps(what).encode()
+        request = urllib.request.Request(self._url + path, body, method=method)  # noqa: S310  http and https only, see above
+        if body is not None:
+            request.add_header("Content-Type", "application/json")
         if self._token is not None:
             request.add_header("Authorization", f"Bearer {self._token}")
         try:
