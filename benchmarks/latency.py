@@ -33,16 +33,16 @@ if TYPE_CHECKING:
 
 TRACED = Path(__file__).with_name("traced.py")
 VIEWERS = 100
-RATE = 100.0
-"""Frames/s of the detector: what two cores can take with everything else that runs here."""
+RATE = 50.0
+"""Frames/s of the detector: half of what two cores take with everything else that runs here, so that nothing waits."""
 TURN = 3.0
 """Seconds with a crowd, then as many without."""
 SETTLED = 0.5
 """Of these, before they count."""
 FIRST = 100.0
 """Milliseconds from the first frame on disk to its cell, beyond the time of its worker."""
-SLOWER = 1.05
-"""Of the collector, with a crowd / without."""
+TAKEN = 0.05
+"""Of the core on which the collector runs, by a crowd: so much slower is the collector at its limit."""
 POST = 100.0
 """Milliseconds for the answer to a POST."""
 AGAIN = 50
@@ -203,19 +203,22 @@ def first(times: Stages) -> dict[str, float]:
 
 
 def compared(turns: Turns, times: Stages) -> dict[str, Any]:
-    """What a crowd does: lateness of the collector (written -> done), and CPU of the daemon per frame, by turns."""
+    """What a crowd does, by turns: to the daemon's share of a core, to written -> done, and to its CPU per frame."""
     late: list[float] = []
     cpu: list[float] = []
+    share: list[float] = []
     written, done = times.at["written"], times.at["done"]
     for (begun, ended, _), spent in zip(turns.spans, turns.cpu, strict=True):
         mine = (written >= begun) & (written < ended)
         late.append(1e3 * float(np.median((done - written)[mine])) if mine.any() else float("nan"))
+        share.append(spent / (ended - begun))
         cpu.append(1e3 * spent / max(1, np.count_nonzero((done >= begun) & (done < ended))))
     pairs = (len(late) - 1) // 2
     beside, alone = slice(1, 1 + 2 * pairs, 2), slice(2, 1 + 2 * pairs, 2)
     return {
         "viewers": VIEWERS,
         "messages": turns.messages,
+        "taken": float(np.median(np.subtract(share[beside], share[alone]))) if pairs else float("nan"),
         "late-ms": _pairs(late[alone], late[beside]),
         "daemon-cpu-ms": _pairs(cpu[alone], cpu[beside]),
     }
@@ -235,12 +238,11 @@ def table(figures: dict[str, dict[str, float]]) -> str:
 
 def promised(figures: dict[str, Any]) -> list[dict[str, Any]]:
     """The targets, each with its value and whether it is met."""
-    late = figures["crowd"]["late-ms"]["ratio"]["median"]
     return [
         target("live", "frames not shown", figures["frames"] - figures["shown"], 0),
         target("live", "first frame on disk -> done, less its worker's time, ms", figures["first-ms"]["done"], FIRST),
         target("live", "POST answered p95, ms", figures["post-ms"]["again"]["p95"], POST),
-        target(f"{VIEWERS} viewers", "lateness of the collector, times", late, SLOWER),
+        target(f"{VIEWERS} viewers", "taken of the collector's core", figures["crowd"]["taken"], TAKEN),
     ]
 
 
@@ -254,7 +256,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="filewatcher-bench-") as name:
         folder = Path(name)
         result: dict[str, Any] = {"machine": machine(folder), "quick": wanted.quick}
-        result["latency"] = figures = measure(folder, *((60, 40) if wanted.quick else (86, 73)))
+        result["latency"] = figures = measure(folder, *((40, 30) if wanted.quick else (60, 60)))
     result["targets"] = promised(figures)
     print(f"{figures['shown']} of {figures['frames']} frames shown, written at {figures['hz']:g} Hz")
     print(table(figures["stages-ms"]))
