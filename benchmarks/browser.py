@@ -8,7 +8,6 @@ shows them.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from typing import Any
 
 import numpy as np
 from figures import machine, target
+from page import conclude, say
 from playwright.sync_api import Browser, sync_playwright
 
 from filewatcher.core.grid import Grid
@@ -128,7 +128,7 @@ def run(*, quick: bool) -> dict[str, Any]:
             figures = measure(browser, case, 3.0 if quick else 6.0)
             result["cases"].append(figures)
             late = figures["late-ms"]
-            _say(
+            say(
                 f"{case.name}: result -> drawn p50 {late['p50']} p95 {late['p95']} p99 {late['p99']} ms, "
                 f"{figures['pictures-per-second']} pictures/s, longest gap {figures['longest-gap-ms']} ms"
             )
@@ -140,10 +140,6 @@ def run(*, quick: bool) -> dict[str, Any]:
     return result
 
 
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
-
-
 def main() -> int:
     """Measure and print; returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -152,12 +148,7 @@ def main() -> int:
     parser.add_argument("--check", action="store_true", help="end with exit code 1 if a target is missed")
     wanted = parser.parse_args()
     result = run(quick=wanted.quick)
-    for one in result["targets"]:
-        word = "met   " if one["met"] else "MISSED"
-        _say(f"{word} {one['case']}: {one['what']} {one['value']} (target {one['limit']})")
-    if wanted.json:
-        print(json.dumps(result))
-    return 1 if wanted.check and not all(one["met"] for one in result["targets"]) else 0
+    return conclude(result, wanted)
 
 
 if __name__ == "__main__":

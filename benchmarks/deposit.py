@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import sqlite3
 import sys
 import tempfile
@@ -18,7 +17,7 @@ from typing import Any
 
 import ispyb.sqlalchemy as models
 from figures import machine, spread, target
-from page import verdict
+from page import conclude
 
 from filewatcher.core.messages import FrameResult, Recorded, Statistics
 from filewatcher.core.observations import MasterFile
@@ -172,11 +171,7 @@ def main() -> int:
     for who, figures in (("alone", alone), ("beside", beside)):
         p50, p99 = figures["record-ms-p50"], figures["record-ms-p99"]
         print(f"collector {who}: {figures['cpu-us']:.1f} us CPU per frame, record p50 {p50:.2f} p99 {p99:.2f} ms")
-    for one in result["targets"]:
-        print(verdict(one))
-    if wanted.json:
-        print(json.dumps(result))
-    return 1 if wanted.check and not all(one["met"] for one in result["targets"]) else 0
+    return conclude(result, wanted)
 
 
 if __name__ == "__main__":

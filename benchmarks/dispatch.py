@@ -7,7 +7,6 @@ megapixels at 281 Hz (``--i04``).
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import tempfile
 from pathlib import Path
@@ -17,7 +16,7 @@ import i04
 from dispatching import dispatch
 from figures import machine, target
 from odin_writer import Recording
-from page import verdict
+from page import conclude, say
 
 from filewatcher.core.batching import Limits
 
@@ -52,7 +51,7 @@ def measure(folder: Path, *, quick: bool, part: str = "") -> list[dict[str, Any]
             continue
         recording = Recording(folder, frames, rate, payload=SMALL)
         found.append(dispatch(recording, Limits(frames_per_task_max=most), flat_out=flat_out))
-        _say(sentence(found[-1]))
+        say(sentence(found[-1]))
     return found
 
 
@@ -87,10 +86,6 @@ def promised(figures: dict[str, Any]) -> list[dict[str, Any]]:
     return found
 
 
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
-
-
 def arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -113,15 +108,11 @@ def main() -> int:
         if not wanted.i04:
             result["dispatch"] = measure(folder, quick=wanted.quick, part=wanted.part)
         if not wanted.quick and not wanted.part:
-            result["i04"] = i04.cores(folder, _say)
+            result["i04"] = i04.cores(folder, say)
     result["targets"] = [one for figures in result["dispatch"] for one in promised(figures)]
     if "native" in result["i04"]:
         result["targets"].append(target("i04", "cores with the native engine", result["i04"]["native"]["cores"], 8.0))
-    for one in result["targets"]:
-        _say(verdict(one))
-    if wanted.json:
-        print(json.dumps(result))
-    return 1 if wanted.check and not all(one["met"] for one in result["targets"]) else 0
+    return conclude(result, wanted)
 
 
 if __name__ == "__main__":

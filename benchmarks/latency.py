@@ -7,7 +7,6 @@ cell arrives. By turns a hundred more look on. Detector, daemon, workers and vie
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import tempfile
 import threading
@@ -19,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from figures import cpu_seconds, machine, ratio, target
-from page import verdict
+from page import conclude
 from traced import BACK, SEEN, SUBMITTED, WORKER, notes
 from viewers import Crowd, Witness
 
@@ -268,11 +267,7 @@ def main() -> int:
         alone, beside, times = np.median(figure["alone"]), np.median(figure["beside"]), figure["ratio"]
         spread = f"x{times['median']:.3f}, {times['min']:.3f} to {times['max']:.3f} over the turns"
         print(f"{what}: alone {alone:.2f} ms, with {VIEWERS} viewers {beside:.2f} ms ({spread})")
-    for one in result["targets"]:
-        print(verdict(one))
-    if wanted.json:
-        print(json.dumps(result))
-    return 1 if wanted.check and not all(one["met"] for one in result["targets"]) else 0
+    return conclude(result, wanted)
 
 
 if __name__ == "__main__":

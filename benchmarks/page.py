@@ -1,10 +1,13 @@
-"""The figures of `watch` in words: lines for a terminal, a page for the documentation."""
+"""Figures in words: how every bench ends, and those of `watch` as lines for a terminal and as a page."""
 
 from __future__ import annotations
 
+import json
+import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Sequence
 
 Figures = dict[str, Any]
@@ -36,6 +39,20 @@ def verdict(target: Figures) -> str:
     word = "met   " if target["met"] else "MISSED"
     value, limit = number(target["value"]), number(target["limit"])
     return f"{word} {target['case']}: {target['what']} {value} (target {limit})"
+
+
+def say(line: str) -> None:
+    """Tell people, as soon as it is known: standard output is for figures."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def conclude(result: Figures, wanted: argparse.Namespace) -> int:
+    """End a bench: say which targets are met, print all figures (--json); returns the exit code (--check)."""
+    for one in result["targets"]:
+        say(verdict(one))
+    if wanted.json:
+        print(json.dumps(result))
+    return 1 if wanted.check and not all(one["met"] for one in result["targets"]) else 0
 
 
 def harm_sentences(result: Figures) -> list[str]:

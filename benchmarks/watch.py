@@ -66,25 +66,25 @@ def cases(folder: Path, *, quick: bool) -> list[Case]:
 def run(folder: Path, *, quick: bool, part: str = "") -> dict[str, Any]:
     """Measure everything, or only the parts whose names contain `part`; returns the figures as printed with --json."""
     result: dict[str, Any] = {"machine": machine(folder), "quick": quick, "watch": [], "targets": []}
-    _say(f"{result['machine']}")
+    page.say(f"{result['machine']}")
     for case in cases(folder, quick=quick):
         if part in case.name:
             figures = measure(case)
             result["watch"].append(figures)
-            _say(page.sentence(figures))
+            page.say(page.sentence(figures))
             result["targets"] += _promised(case, figures)
     if part in "ten at once":
         result["many"] = together(folder, 3.0 if quick else 20.0)
-        _say(f"ten at once: {result['many']}")
+        page.say(f"ten at once: {result['many']}")
         result["targets"] += _bounded(result["many"])
     if part in "system calls":
         result["system-calls"] = system_calls(Recording(folder, 1_000 if quick else 5_000, 1000.0))
-        _say(f"system calls of the child at 1 kHz: {result['system-calls']}")
+        page.say(f"system calls of the child at 1 kHz: {result['system-calls']}")
     if part in "harm":
         result |= _harm(folder, quick=quick)
         result["targets"] += _harmless(result)
         for line in page.harm_sentences(result):
-            _say(line)
+            page.say(line)
     return result
 
 
@@ -147,10 +147,6 @@ def _bounded(many: dict[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
-
-
 def arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -179,15 +175,11 @@ def main() -> int:
         if wanted.into.exists():
             result = add(json.loads(wanted.into.read_text()), result)
         wanted.into.write_text(json.dumps(result))
-    for one in result["targets"]:
-        _say(page.verdict(one))
     if wanted.note:
         result["note"] = wanted.note
     if wanted.page is not None:
         wanted.page.write_text(page.page(result))
-    if wanted.json:
-        print(json.dumps(result))
-    return 1 if wanted.check and not all(one["met"] for one in result["targets"]) else 0
+    return page.conclude(result, wanted)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +18,7 @@ from contest import Contest
 from contestant import Ended
 from figures import machine
 from frames import KINDS, write_frames
-from page import verdict
+from page import conclude, say
 
 from spotfinding.installed import installed_dials
 from spotfinding.parameters import ParameterError
@@ -59,17 +58,17 @@ def run(folder: Path, *, quick: bool, only: str | None = None) -> dict[str, Any]
         "quick": quick,
         "frames": [],
     }
-    _say(f"{result['machine']}")
+    say(f"{result['machine']}")
     with Contest() as contest:
         for (detector, bits), names in (QUICK if quick else FULL).items():
             if only not in (None, f"{detector}-{bits}"):
                 continue
             frames = write_frames(folder, detector, bits, tuple(k for k in KINDS if k.name in names))
-            for figures in contest.measure(frames, ROUNDS, _say):
+            for figures in contest.measure(frames, ROUNDS, say):
                 result["frames"].append(figures | {"model": detector, "bits": bits})
             if (detector, bits) == ("eiger2-16m", 16):
                 result["two-processes"] = contest.two_processes(frames, seconds=1.5, rounds=2 if quick else 3)
-                _say(speed_page.two_sentence(result["two-processes"]))
+                say(speed_page.two_sentence(result["two-processes"]))
             Path(frames.master).unlink()
     return result
 
@@ -118,10 +117,6 @@ def _target(name: str, value: float) -> dict[str, Any]:
     return {"case": "spot finding", "what": name, "value": value, "limit": limit, "met": met}
 
 
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
-
-
 def arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -152,13 +147,9 @@ def main() -> int:
             with tempfile.TemporaryDirectory(prefix="filewatcher-bench-", dir=wanted.folder) as folder:
                 results = [judged([run(Path(folder), quick=wanted.quick, only=wanted.only)])]
         except (Ended, ParameterError) as error:
-            _say(f"the bench cannot go on: {error}")
+            say(f"the bench cannot go on: {error}")
             return 2
     result = results[0] if len(results) == 1 else judged(results)
-    for target in result["targets"]:
-        _say(verdict(target))
     if wanted.page is not None:
         wanted.page.write_text(speed_page.page(result))
-    if wanted.json:
-        print(json.dumps(result))
-    return 1 if wanted.check and not all(target["met"] for target in result["targets"]) else 0
+    return conclude(result, wanted)
