@@ -90,3 +90,16 @@ def test_the_grid_example_runs() -> None:
         [sys.executable, PROJECT / "examples/a_grid_of_your_own.py"], capture_output=True, text=True, check=True
     )
     assert "image 1 is in row 2, column 3" in ran.stdout
+
+
+def test_make_bench_runs_every_bench_that_a_page_names_with_options_that_it_has() -> None:
+    said = subprocess.run(["make", "-n", "bench"], cwd=PROJECT, capture_output=True, text=True, check=True).stdout
+    benches = dict(re.findall(r"benchmarks/(\w+)\.py ([^|]*)\|\|", said))
+    named = re.findall(r"``benchmarks/(\w+)\.py", " ".join(page.read_text() for page in PAGES))
+    assert benches.keys() >= set(named)
+    for name, words in benches.items():
+        command = [sys.executable, PROJECT / f"benchmarks/{name}.py", "--help"]
+        explained = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        options = set(re.findall(r"--\w+", words))
+        assert "--check" in options
+        assert options <= set(re.findall(r"--\w+", explained)), name
