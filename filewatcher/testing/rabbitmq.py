@@ -97,10 +97,11 @@ class PrivateRabbitMQ:
             connection.close()
 
     def declare(self, queues: Sequence[str]) -> None:
-        """Make durable queues."""
+        """Make durable queues, or empty them where others have used them before."""
         with self.channel() as channel:
             for queue in queues:
                 channel.queue_declare(queue, durable=True)
+                channel.queue_purge(queue)
 
     def add_user(self, name: str, password: str, configure: str, write: str, read: str) -> str:
         """Make a user with these rights, as RabbitMQ's own command does; returns the URL."""

@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -77,7 +78,13 @@ class Shell:
         return process
 
     def finish(self, process: subprocess.Popen[str]) -> Ran:
-        out, err = process.communicate()
+        """Wait for its end; of its output, what no test has read."""
+        assert process.stdout is not None
+        assert process.stderr is not None
+        # communicate() would lose the lines that a test's readline() had read ahead
+        with process, ThreadPoolExecutor(1) as reader:
+            late = reader.submit(process.stderr.read)
+            out, err = process.stdout.read(), late.result()
         self.running.remove(process)
         return Ran(process.returncode, [json.loads(line) for line in out.splitlines() if line.startswith("{")], err)
 

@@ -146,8 +146,12 @@ def test_a_run_is_written_and_written_again_doubles_nothing(bench: Bench, journa
     message = "5 images: 5 analysed, 0 failed, 0 missing"
     times = ["2026-11-21 18:00:00", "2026-11-21 18:01:30"]
     assert bench.programs(dcid) == [["1", message, *times, "filewatcher"]]
-    files = "select fileType, filePath, fileName, importanceRank from AutoProcProgramAttachment order by importanceRank"
-    assert bench.ispyb.rows(files)[-2:] == [
+    files = (
+        "select fileType, filePath, fileName, importanceRank from AutoProcProgramAttachment "
+        "join AutoProcProgram using (autoProcProgramId) join ProcessingJob using (processingJobId) "
+        f"where dataCollectionId = {dcid} order by importanceRank"
+    )
+    assert bench.ispyb.rows(files) == [
         ["Result", "/results", "results.h5", "1"],
         ["Result", "/results", "heatmap.png", "2"],
     ]
