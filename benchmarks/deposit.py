@@ -27,7 +27,7 @@ from filewatcher.edges.ispyb import Brief, Ending, IspybOffice, ScanEnding
 from filewatcher.edges.journal import Journal
 from filewatcher.testing.mariadb import PrivateMariaDB
 
-CLERK = [sys.executable, "-c", "from filewatcher.cli.clerk import main; main()"]
+CLERK = [sys.executable, "-c", "from filewatcher.cli.collecting.clerk import main; main()"]
 USER, PASSWORD = "filewatcher", "filewatcher"
 TABLES = (
     models.DataCollection,

@@ -39,8 +39,8 @@ def main() -> None:
     import time  # noqa: PLC0415
 
     from filewatcher.cli import main as command  # noqa: PLC0415
-    from filewatcher.cli import serving, workshop  # noqa: F401, PLC0415  the first sets what the others need
-    from filewatcher.cli.stages import Timed  # noqa: PLC0415
+    from filewatcher.cli.serving import server, workshop  # noqa: F401, PLC0415  the first sets what the others need
+    from filewatcher.cli.serving.stages import Timed  # noqa: PLC0415
 
     noted = notes(Path(sys.argv.pop(1)))
 

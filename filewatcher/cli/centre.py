@@ -39,7 +39,7 @@ def centre(
     as_json: AsJson = False,
 ) -> None:
     """Say where the crystal is: one grid scan in 2D, two at right angles in 3D."""
-    from filewatcher.cli import told  # noqa: PLC0415  heavy: --help must not wait for it
+    from filewatcher.cli.collecting import told  # noqa: PLC0415  heavy: --help must not wait for it
     from filewatcher.core import centring  # noqa: PLC0415
     from filewatcher.core.lines import to_json  # noqa: PLC0415
 

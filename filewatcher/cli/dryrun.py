@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from filewatcher.cli import folders
-from filewatcher.cli.collect import order_of
+from filewatcher.cli.collecting import folders
+from filewatcher.cli.collecting.collect import order_of
+from filewatcher.cli.collecting.profiles import chosen
 from filewatcher.cli.profile import script, told
-from filewatcher.cli.profiles import chosen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from filewatcher.cli.wishes import Wishes
+    from filewatcher.cli.collecting.wishes import Wishes
 
 
 def dry_run(wishes: Wishes) -> int:

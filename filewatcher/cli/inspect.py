@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from filewatcher.cli.watch import Channel, refuse_folder
+from filewatcher.cli.collecting.placing import refuse_folder
+from filewatcher.cli.watch import Channel
 
 if TYPE_CHECKING:
     from filewatcher.core.grid import Grid

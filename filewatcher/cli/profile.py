@@ -33,7 +33,7 @@ Patience = Annotated[float, typer.Option("--timeout", min=1, help="Seconds to wa
 @app.command("list")
 def list_profiles(as_json: AsJson = False) -> None:
     """List the profiles that can be asked for by name, and where they are."""
-    from filewatcher.cli.profiles import search_path  # noqa: PLC0415  heavy: --help must not wait for it
+    from filewatcher.cli.collecting.profiles import search_path  # noqa: PLC0415  heavy: --help must not wait for it
 
     search = search_path()
     rows = [_row(name, path) for name, path in search.names().items()]
@@ -61,7 +61,7 @@ def _row(name: str, path: Path) -> dict[str, Any]:
 @app.command()
 def show(profile: Word = None, words: Words = None, as_json: AsJson = False) -> None:
     """Print the whole profile as YAML, with the origin of every value: file and line, variable, option, default."""
-    from filewatcher.cli.profiles import choose  # noqa: PLC0415  heavy: --help must not wait for it
+    from filewatcher.cli.collecting.profiles import choose  # noqa: PLC0415  heavy: --help must not wait for it
     from filewatcher.profiles.showing import as_yaml, flat, origin  # noqa: PLC0415
 
     loaded = choose(profile, words or ())
@@ -75,7 +75,7 @@ def show(profile: Word = None, words: Words = None, as_json: AsJson = False) -> 
 @app.command()
 def check(profile: Word = None, words: Words = None, as_json: AsJson = False) -> None:
     """Check a profile without starting anything: the plan, and the sbatch script of its jobs on standard output."""
-    from filewatcher.cli.profiles import choose  # noqa: PLC0415  heavy: --help must not wait for it
+    from filewatcher.cli.collecting.profiles import choose  # noqa: PLC0415  heavy: --help must not wait for it
 
     loaded = choose(profile, words or ())
     if as_json:
@@ -98,7 +98,7 @@ def try_out(
     """Start one worker as the profile says, let it analyse one frame, say how long that took, and give it back."""
     import asyncio  # noqa: PLC0415  heavy: --help must not wait for it
 
-    from filewatcher.cli.profiles import choose  # noqa: PLC0415
+    from filewatcher.cli.collecting.profiles import choose  # noqa: PLC0415
     from filewatcher.cli.trial import trial  # noqa: PLC0415
 
     loaded = choose(profile, words or ())

@@ -53,7 +53,7 @@ def serve(
     changes["zocalo"] = None if zocalo is None else {"queue": zocalo}
     changes["listen"] = {key: value for key, value in changes["listen"].items() if value is not None} or None
     found = load(config, {key: value for key, value in changes.items() if value is not None})
-    from filewatcher.cli.serving import run  # noqa: PLC0415
+    from filewatcher.cli.serving.server import run  # noqa: PLC0415
 
     raise typer.Exit(run(found))
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from filewatcher.cli.watch import Channel, Engine, Words, refuse_folder
+from filewatcher.cli.collecting.placing import refuse_folder
+from filewatcher.cli.watch import Channel, Engine, Words
 from filewatcher.errors import Broken, Refused
 
 if TYPE_CHECKING:

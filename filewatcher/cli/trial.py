@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from filewatcher.cli.collect import cluster_of, limits_of
+from filewatcher.cli.collecting.collect import cluster_of, limits_of
 from filewatcher.core.batching import Batch, BatchEnded
 from filewatcher.core.detector import Detector
 from filewatcher.core.messages import ChunkLayout, FrameReady, FrameResult

@@ -10,9 +10,9 @@ from typing import Annotated
 
 import typer
 
-from filewatcher.cli import interrupts
-from filewatcher.cli.placing import place
-from filewatcher.cli.wishes import Wishes
+from filewatcher.cli.collecting import interrupts
+from filewatcher.cli.collecting.placing import place, refuse_folder
+from filewatcher.cli.collecting.wishes import Wishes
 from filewatcher.errors import Interrupted, Refused
 
 # not readable yet is waited for, and said, like everything else that is not yet
@@ -193,7 +193,7 @@ def go(wishes: Wishes) -> int:
         raise Refused(f"--frames {wishes.frames} is for one master: leave it out for {len(wishes.masters)} of them")
     # before h5py is imported anywhere in this process or its children
     os.environ["HDF5_USE_FILE_LOCKING"] = "FALSE"
-    from filewatcher.cli.collect import collect  # noqa: PLC0415  heavy: --help must not wait for it
+    from filewatcher.cli.collecting.collect import collect  # noqa: PLC0415  heavy: --help must not wait for it
 
     if wishes.dry_run:
         from filewatcher.cli.dryrun import dry_run  # noqa: PLC0415
@@ -211,9 +211,3 @@ def go(wishes: Wishes) -> int:
             return asyncio.run(interruptible())
     except (KeyboardInterrupt, asyncio.CancelledError):
         raise Interrupted("interrupted; what was analysed is kept, and the same command resumes") from None
-
-
-def refuse_folder(master: Path) -> None:
-    """Raise `Refused` for a folder: nobody knows which of its files is meant."""
-    if master.is_dir():
-        raise Refused(f"{master} is a folder: give the master file in it")

@@ -98,7 +98,7 @@ def test_make_bench_runs_every_bench_that_a_page_names_with_options_that_it_has(
     named = re.findall(r"``benchmarks/(\w+)\.py", " ".join(page.read_text() for page in PAGES))
     assert benches.keys() >= set(named)
     for name, words in benches.items():
-        command = [sys.executable, PROJECT / f"benchmarks/{name}.py", "--help"]
+        command = [sys.executable, str(PROJECT / f"benchmarks/{name}.py"), "--help"]
         explained = subprocess.run(command, capture_output=True, text=True, check=True).stdout
         options = set(re.findall(r"--\w+", words))
         assert "--check" in options

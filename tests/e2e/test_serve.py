@@ -14,7 +14,7 @@ import h5py
 import numpy as np
 import pytest
 
-from filewatcher.cli import serving
+from filewatcher.cli.serving import server
 from filewatcher.core.messages import METRICS
 from filewatcher.serveconfig import Listen
 from filewatcher.testing.daemon import Daemon
@@ -148,7 +148,7 @@ def test_killed_at_random_moments_it_ends_with_the_same_results(shell: Shell, tm
 
 
 def test_what_is_answered_does_not_wait_for_the_other_side() -> None:
-    with serving._listen(Listen(port=0)) as listening, socket.create_connection(listening.getsockname()):
+    with server._listen(Listen(port=0)) as listening, socket.create_connection(listening.getsockname()):
         connection, _ = listening.accept()
         with connection:
             assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from filewatcher.edges.ispyb import FileType
     from tests.ispyb_database import IspybDatabase
 
-CLERK = [sys.executable, "-c", "from filewatcher.cli.clerk import main; main()"]
+CLERK = [sys.executable, "-c", "from filewatcher.cli.collecting.clerk import main; main()"]
 STARTED, ENDED = "2026-11-21T18:00:00", "2026-11-21T18:01:30"
 FLAT = CrystalRow(3.21, 4.5, None, 3, 4, None, 17, 1234.5, 2, 3, None, 5, 7, None)
 SOLID = CrystalRow(3.21, 4.5, 1.125, 3, 4, 1, 17, 98765.5, 2, 3, 0, 5, 7, 2)

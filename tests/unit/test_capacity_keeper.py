@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from filewatcher.cli.capacity import CapacityKeeper
+from filewatcher.cli.collecting.capacity import CapacityKeeper
 from filewatcher.ports import Door, Progress
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from filewatcher.cli.ending import REASONS, ending
+from filewatcher.cli.collecting.ending import REASONS, ending
 from filewatcher.core.messages import METRICS, State
 from filewatcher.core.observations import MasterFile
 from filewatcher.core.report import ScanReport

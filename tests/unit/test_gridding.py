@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from filewatcher.cli.gridding import choose_grid
-from filewatcher.cli.wishes import Wishes
+from filewatcher.cli.collecting.gridding import choose_grid
+from filewatcher.cli.collecting.wishes import Wishes
 from filewatcher.core.framemap import DataFile, FrameMap
 from filewatcher.core.grid import Grid
 from filewatcher.core.observations import Described, MasterFile, Positions

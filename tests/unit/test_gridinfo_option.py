@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from filewatcher.cli.gridding import checked_words, choose_gridinfo
-from filewatcher.cli.wishes import Wishes
+from filewatcher.cli.collecting.gridding import checked_words, choose_gridinfo
+from filewatcher.cli.collecting.wishes import Wishes
 from filewatcher.core.framemap import DataFile, FrameMap
 from filewatcher.core.observations import Described, MasterFile
 from filewatcher.errors import Refused

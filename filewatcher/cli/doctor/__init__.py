@@ -27,9 +27,9 @@ def doctor(
     as_json: AsJson = False,
 ) -> None:
     """Check folders, engines, filters, clock, profile, Slurm and one worker; says what to do where it is not ok."""
+    from filewatcher.cli.collecting.profiles import choose  # noqa: PLC0415
     from filewatcher.cli.doctor.checks import examine  # noqa: PLC0415  heavy: --help must not wait for it
     from filewatcher.cli.doctor.findings import Asked  # noqa: PLC0415
-    from filewatcher.cli.profiles import choose  # noqa: PLC0415
 
     asked = Asked(output.absolute(), tuple(data or ()), patience, cache(lambda: choose(profile, words or ())), [])
     for one in examine(asked):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from filewatcher.cli.doctor.findings import ok, unreachable, wrong
-from filewatcher.cli.recipes import broker_of, broker_words, needs_extra
+from filewatcher.cli.serving.recipes import broker_of, broker_words, needs_extra
 from filewatcher.errors import FilewatcherError
 from filewatcher.serveconfig import Zocalo, load
 

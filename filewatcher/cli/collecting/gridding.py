@@ -13,7 +13,7 @@ from filewatcher.core.selection import Selection
 from filewatcher.errors import Refused
 
 if TYPE_CHECKING:
-    from filewatcher.cli.wishes import Wishes
+    from filewatcher.cli.collecting.wishes import Wishes
     from filewatcher.core.observations import Described
 
 ANY_SHAPE = "1x1"

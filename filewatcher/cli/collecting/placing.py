@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from filewatcher.cli import interrupts
+from filewatcher.cli.collecting import interrupts
 from filewatcher.errors import Interrupted, Refused
 
 if TYPE_CHECKING:
@@ -73,6 +73,12 @@ def apart(words: Sequence[str]) -> tuple[tuple[Path, ...], tuple[str, ...]]:
 
 def _is_parameter(word: str) -> bool:
     return Path(word).suffix not in HDF5 and ("=" in word or word.endswith(".phil"))
+
+
+def refuse_folder(master: Path) -> None:
+    """Raise `Refused` for a folder: nobody knows which of its files is meant."""
+    if master.is_dir():
+        raise Refused(f"{master} is a folder: give the master file in it")
 
 
 def ids_of(dcid: str) -> tuple[int, ...]:

@@ -14,7 +14,7 @@ from filewatcher.edges.swmr import SwmrObserver
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from filewatcher.cli.wishes import Wishes
+    from filewatcher.cli.collecting.wishes import Wishes
     from filewatcher.core.batching import Limits
     from filewatcher.core.observations import Described
     from filewatcher.core.run import Order, Run

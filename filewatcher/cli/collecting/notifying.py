@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from filewatcher.cli.placing import ISPYB, ids_of
+from filewatcher.cli.collecting.placing import ISPYB, ids_of
 from filewatcher.core.answers import answer_line
 from filewatcher.core.lines import frame_line
 from filewatcher.edges.notify import GdaLines, HttpLines
@@ -15,7 +15,7 @@ from filewatcher.errors import Refused
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from filewatcher.cli.wishes import Wishes
+    from filewatcher.cli.collecting.wishes import Wishes
     from filewatcher.core.answers import Answer
     from filewatcher.core.lines import Json
     from filewatcher.core.messages import Outcome

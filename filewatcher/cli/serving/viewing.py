@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from filewatcher.cli.collect import order_of
+from filewatcher.cli.collecting.collect import order_of
 from filewatcher.core.asks import Priority
 from filewatcher.core.observations import Described, DetectorRead, Writers
 from filewatcher.core.places import Places
@@ -18,8 +18,8 @@ from filewatcher.errors import Broken, Unknown
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from filewatcher.cli.crew import Crew, Place
-    from filewatcher.cli.wishes import Wishes
+    from filewatcher.cli.collecting.wishes import Wishes
+    from filewatcher.cli.serving.crew import Crew, Place
     from filewatcher.core.detector import Detector
     from filewatcher.core.messages import FrameReady
     from filewatcher.roots import Roots

@@ -7,14 +7,14 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from filewatcher.cli.capacity import CapacityKeeper
-from filewatcher.cli.collect import cluster_of, limits_of
+from filewatcher.cli.collecting.capacity import CapacityKeeper
+from filewatcher.cli.collecting.collect import cluster_of, limits_of
 from filewatcher.edges.dask_pool import DaskPool
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from filewatcher.cli.capacity import Need
+    from filewatcher.cli.collecting.capacity import Need
     from filewatcher.core.asks import Priority
     from filewatcher.edges.dask_pool import Share
     from filewatcher.profiles import Profile

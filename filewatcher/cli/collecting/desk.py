@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from filewatcher.cli import folders
-from filewatcher.cli.ending import ending
-from filewatcher.cli.gridding import choose_gridinfo
+from filewatcher.cli.collecting import folders
+from filewatcher.cli.collecting.ending import ending
+from filewatcher.cli.collecting.gridding import choose_gridinfo
 from filewatcher.config import read_settings
 from filewatcher.core.centring import Centring, Centring3D
 from filewatcher.core.lines import summary_line
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from filewatcher.cli.depositing import Depositor
-    from filewatcher.cli.wishes import Wishes
+    from filewatcher.cli.collecting.depositing import Depositor
+    from filewatcher.cli.collecting.wishes import Wishes
     from filewatcher.core.gridinfo import GridInfo
     from filewatcher.core.lines import Json
     from filewatcher.core.observations import Described

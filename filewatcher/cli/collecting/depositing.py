@@ -6,7 +6,7 @@ import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Self
 
-from filewatcher.cli.placing import ISPYB, ispyb_credentials
+from filewatcher.cli.collecting.placing import ISPYB, ispyb_credentials
 from filewatcher.config import read_settings
 from filewatcher.core.answers import METRIC
 from filewatcher.core.centring import centre
@@ -44,7 +44,7 @@ def open_office(notify: Sequence[str], say: Callable[[str], None]) -> IspybOffic
     settings = read_settings()
     assert settings.ispyb_credentials is not None
     patience = settings.filewatcher_ispyb_patience
-    command = [sys.executable, "-c", "from filewatcher.cli.clerk import main; main()"]
+    command = [sys.executable, "-c", "from filewatcher.cli.collecting.clerk import main; main()"]
     return IspybOffice(command, settings.ispyb_credentials, settings.state_dir, say, patience)
 
 

@@ -19,14 +19,15 @@ os.environ["HDF5_USE_FILE_LOCKING"] = "FALSE"
 
 import uvicorn
 
-from filewatcher.cli import interrupts, logs
-from filewatcher.cli.collect import limits_of
-from filewatcher.cli.crew import Crew
-from filewatcher.cli.depositing import open_office
-from filewatcher.cli.placing import ispyb_credentials, resolver_at
-from filewatcher.cli.profiles import choose
-from filewatcher.cli.recipes import join_zocalo
-from filewatcher.cli.workshop import Workshop
+from filewatcher.cli.collecting import interrupts
+from filewatcher.cli.collecting.collect import limits_of
+from filewatcher.cli.collecting.depositing import open_office
+from filewatcher.cli.collecting.placing import ispyb_credentials, resolver_at
+from filewatcher.cli.collecting.profiles import choose
+from filewatcher.cli.serving import logs
+from filewatcher.cli.serving.crew import Crew
+from filewatcher.cli.serving.recipes import join_zocalo
+from filewatcher.cli.serving.workshop import Workshop
 from filewatcher.config import read_settings
 from filewatcher.core.asks import Ask
 from filewatcher.edges.directory import Directory, Watch

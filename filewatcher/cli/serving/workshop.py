@@ -11,19 +11,18 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from filewatcher.cli.building import build
-from filewatcher.cli.collect import order_of
-from filewatcher.cli.depositing import Depositor
-from filewatcher.cli.desk import Desk
-from filewatcher.cli.effort import effort_times
-from filewatcher.cli.gridding import checked_words
-from filewatcher.cli.listeners import Listeners, Stopwatch
-from filewatcher.cli.notifying import Notifier
-from filewatcher.cli.placing import ISPYB
-from filewatcher.cli.stages import Noting, Timed
-from filewatcher.cli.viewing import Albums, Pictures, seen
-from filewatcher.cli.watch import refuse_folder
-from filewatcher.cli.wishes import Wishes
+from filewatcher.cli.collecting.building import build
+from filewatcher.cli.collecting.collect import order_of
+from filewatcher.cli.collecting.depositing import Depositor
+from filewatcher.cli.collecting.desk import Desk
+from filewatcher.cli.collecting.effort import effort_times
+from filewatcher.cli.collecting.gridding import checked_words
+from filewatcher.cli.collecting.listeners import Listeners, Stopwatch
+from filewatcher.cli.collecting.notifying import Notifier
+from filewatcher.cli.collecting.placing import ISPYB, refuse_folder
+from filewatcher.cli.collecting.wishes import Wishes
+from filewatcher.cli.serving.stages import Noting, Timed
+from filewatcher.cli.serving.viewing import Albums, Pictures, seen
 from filewatcher.core.asks import priority_of
 from filewatcher.core.cells import CellLog
 from filewatcher.core.messages import State
@@ -38,7 +37,7 @@ from spotfinding.parameters import ParameterError, Parameters
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from filewatcher.cli.crew import Crew
+    from filewatcher.cli.serving.crew import Crew
     from filewatcher.core.asks import Ask
     from filewatcher.core.batching import Limits
     from filewatcher.core.messages import Recorded

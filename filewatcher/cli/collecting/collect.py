@@ -6,16 +6,16 @@ import time
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
-from filewatcher.cli.building import build
-from filewatcher.cli.capacity import CapacityKeeper
-from filewatcher.cli.depositing import Depositor, open_office
-from filewatcher.cli.desk import Desk
-from filewatcher.cli.effort import effort_sentence, effort_times
-from filewatcher.cli.gridding import checked_words
-from filewatcher.cli.listeners import JsonLines, Listeners, Stopwatch, Words
-from filewatcher.cli.notifying import Notifier
-from filewatcher.cli.placing import ids_of
-from filewatcher.cli.profiles import chosen
+from filewatcher.cli.collecting.building import build
+from filewatcher.cli.collecting.capacity import CapacityKeeper
+from filewatcher.cli.collecting.depositing import Depositor, open_office
+from filewatcher.cli.collecting.desk import Desk
+from filewatcher.cli.collecting.effort import effort_sentence, effort_times
+from filewatcher.cli.collecting.gridding import checked_words
+from filewatcher.cli.collecting.listeners import JsonLines, Listeners, Stopwatch, Words
+from filewatcher.cli.collecting.notifying import Notifier
+from filewatcher.cli.collecting.placing import ids_of
+from filewatcher.cli.collecting.profiles import chosen
 from filewatcher.config import on_this_machine, read_settings
 from filewatcher.core.batching import Limits
 from filewatcher.core.run import Order
@@ -31,7 +31,7 @@ from spotfinding.parameters import ParameterError, Parameters
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from filewatcher.cli.wishes import Wishes
+    from filewatcher.cli.collecting.wishes import Wishes
     from filewatcher.ports import Cluster, Listener
     from filewatcher.profiles import Profile
 

@@ -11,7 +11,7 @@ from filewatcher.profiles import DEFAULT, SHIPPED, Loaded, Override, SearchPath,
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from filewatcher.cli.wishes import Wishes
+    from filewatcher.cli.collecting.wishes import Wishes
 
 
 def search_path() -> SearchPath:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from filewatcher.cli.told import told_2d
+from filewatcher.cli.collecting.told import told_2d
 from filewatcher.core.messages import State
 
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""One collection, from the words that ask for it to its results: what the commands and the daemon build alike."""
