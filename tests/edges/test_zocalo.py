@@ -22,7 +22,7 @@ from filewatcher.edges.zocalo import Broker, examine
 from filewatcher.errors import Full, Refused
 from filewatcher.testing.detector import Simulation, run
 from filewatcher.testing.fakes import InlinePool, ScriptedObserver
-from tests.edges.zocalo_house import PATIENCE, Consumer, House, Wire, centre_as_documented
+from tests.edges.zocalo_house import PATIENCE, Consumer, Doubt, House, Wire, centre_as_documented
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -236,8 +236,11 @@ def test_a_broker_that_restarts_loses_and_doubles_nothing(
     asyncio.run(story())
 
 
-def test_a_commit_in_doubt_is_not_repeated(tmp_path: Path, rabbitmq: PrivateRabbitMQ, consumer: Consumer) -> None:
-    """The connection breaks after the broker has taken a transaction, and before we know it."""
+@pytest.mark.parametrize("doubt", Doubt)
+def test_a_commit_in_doubt_is_neither_lost_nor_repeated(
+    tmp_path: Path, rabbitmq: PrivateRabbitMQ, consumer: Consumer, doubt: Doubt
+) -> None:
+    """The connection breaks when a transaction is sent and nobody knows whether the broker has taken it, or will."""
     wire = Wire(rabbitmq.port)
     house, detector = scripted(wire.url, tmp_path, "/data/doubt.nxs", 12)
 
@@ -246,16 +249,14 @@ def test_a_commit_in_doubt_is_not_repeated(tmp_path: Path, rabbitmq: PrivateRabb
             await send(consumer, gridscan("/data/doubt.nxs", (4, 3)))
             detector.write(0, 3)
             results = await get(consumer, "reduce.xray_centering", 3)
-            wire.muted = True
-            detector.write(3, 6)
-            results += await get(consumer, "reduce.xray_centering", 1)  # it was committed, for all that we know here
-            wire.muted = False
-            wire.cut()
-            detector.write(6, 12)
-            results += await get(consumer, "reduce.xray_centering", 8)
+            wire.break_next_commit(doubt)
+            detector.write(3, 12)
+            results += await get(consumer, "reduce.xray_centering", 9)
             assert sorted(images(results)) == list(range(1, 13))
             for queue, count in (("ispyb_pia", 12), ("images", 1), ("archive", 1), ("end", 1)):
-                await get(consumer, queue, count)
+                assert len(await get(consumer, queue, count)) == count
+        assert wire.broke == [doubt]
+        assert sum("recipes are answered when it is back" in sentence for sentence in house.said) == 1
 
     try:
         asyncio.run(story())

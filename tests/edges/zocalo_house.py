@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import enum
 import json
 import socket
 import threading
@@ -196,31 +197,45 @@ class House:
 # ---- the other side
 
 
+COMMIT, COMMITTED = b"\x00\x5a\x00\x14\xce", b"\x00\x5a\x00\x15\xce"
+"""AMQP's `tx.commit` and its answer, with the byte that ends a frame."""
+LOCKED = b"RESOURCE_LOCKED"
+
+
+class Doubt(enum.Enum):
+    """What becomes of a commit whose connection breaks."""
+
+    TAKEN = "the broker has done it"
+    LOST = "the broker never hears of it"
+    LATE = "the broker does it after the client has called again"
+
+
 class Wire:
-    """Between a broker and its clients; may swallow what the broker says, and be cut."""
+    """Between a broker and its clients; breaks the connection of a commit, once."""
 
     def __init__(self, port: int) -> None:
         self._to = ("127.0.0.1", port)
         self._listening = socket.create_server(("127.0.0.1", 0))
         self._pairs: list[tuple[socket.socket, socket.socket]] = []
+        self._next: list[Doubt] = []
+        self._broken: socket.socket | None = None
+        """To the broker: what it answers there is swallowed."""
+        self._answered, self._called_again = threading.Event(), threading.Event()
+        self.broke: list[Doubt] = []
         self._threads = [threading.Thread(target=self._accept)]
         self._threads[0].start()
-        self.muted = False
 
     @property
     def url(self) -> str:
         return f"amqp://guest:guest@127.0.0.1:{self._listening.getsockname()[1]}/%2F"
 
-    def cut(self) -> None:
-        """Break all connections."""
-        pairs, self._pairs = self._pairs, []
-        for one in (end for pair in pairs for end in pair):
-            with contextlib.suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
+    def break_next_commit(self, doubt: Doubt) -> None:
+        self._next.append(doubt)
 
     def close(self) -> None:
         self._listening.shutdown(socket.SHUT_RDWR)
-        self.cut()
+        for one in (end for pair in self._pairs for end in pair):
+            _hang_up(one)
         for thread in self._threads:
             thread.join()
         self._listening.close()
@@ -231,17 +246,57 @@ class Wire:
                 client, _ = self._listening.accept()
                 pair = client, socket.create_connection(self._to)
                 self._pairs.append(pair)
-                for ends in ((*pair, False), (*pair[::-1], True)):
-                    thread = threading.Thread(target=self._carry, args=ends)
+                for way in (self._forth, self._back):
+                    thread = threading.Thread(target=way, args=pair)
                     self._threads.append(thread)
                     thread.start()
 
-    def _carry(self, source: socket.socket, sink: socket.socket, back: bool) -> None:
-        with source, contextlib.suppress(OSError):
-            while data := source.recv(65536):
-                if not (back and self.muted):
-                    sink.sendall(data)
-            sink.shutdown(socket.SHUT_RDWR)
+    def _forth(self, client: socket.socket, broker: socket.socket) -> None:
+        before = b""
+        with client, contextlib.suppress(OSError):
+            while data := client.recv(65536):
+                seen = before + data
+                at = seen.find(COMMIT)
+                if at >= 0 and self._next:
+                    last = at + len(COMMIT) - 1 - len(before)  # without this byte it is no commit
+                    broker.sendall(data[:last])
+                    self._break(self._next.pop(), client, broker, data[last:])
+                    break
+                broker.sendall(data)
+                before = seen[1 - len(COMMIT) :]
+        _hang_up(broker)
+
+    def _break(self, doubt: Doubt, client: socket.socket, broker: socket.socket, rest: bytes) -> None:
+        self._broken = broker
+        if doubt is Doubt.LATE:
+            _hang_up(client)
+            assert self._called_again.wait(PATIENCE)
+        if doubt is not Doubt.LOST:
+            broker.sendall(rest)
+            assert self._answered.wait(PATIENCE)
+        _hang_up(client)
+        self.broke.append(doubt)
+
+    def _back(self, client: socket.socket, broker: socket.socket) -> None:
+        before = b""
+        with broker, contextlib.suppress(OSError):
+            while data := broker.recv(65536):
+                seen = before + data
+                if broker is self._broken:
+                    if COMMITTED in seen:
+                        self._answered.set()
+                else:
+                    client.sendall(data)
+                    # by then it knows what it wanted to know, or that it has to wait
+                    if self._broken is not None and (LOCKED in seen or COMMITTED in seen):
+                        self._called_again.set()
+                before = seen[1 - len(LOCKED) :]
+        _hang_up(client)
+
+
+def _hang_up(one: socket.socket) -> None:
+    with contextlib.suppress(OSError):  # it has gone
+        one.shutdown(socket.SHUT_RDWR)
 
 
 class Consumer:

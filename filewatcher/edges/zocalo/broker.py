@@ -19,6 +19,8 @@ log = logging.getLogger(__name__)
 
 SILENCE = 10.0
 """Seconds that a broker may be silent when it is called."""
+HEARTBEAT = 30
+"""Seconds between two signs of life, of both: twice as long, and a connection that broke without a word is gone."""
 LOST = (pika.exceptions.AMQPError, AMQPConnectorException, OSError)
 """What pika raises that has lost its broker, or does not reach it; one that is silent raises no `AMQPError`."""
 
@@ -68,6 +70,7 @@ class Broker:
                 port,
                 self.vhost,
                 login,
+                heartbeat=HEARTBEAT,
                 socket_timeout=SILENCE,
                 stack_timeout=SILENCE,
                 blocked_connection_timeout=6 * SILENCE,

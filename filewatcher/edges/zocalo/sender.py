@@ -3,6 +3,9 @@
 With the last message of a transaction goes a *token* to a queue of our own, which says how far the telling was. The
 broker keeps the last one. When a connection breaks in the middle of a commit, the token tells whether it was done: so
 each message is sent once, to consumers that count (production's X-ray centring does).
+
+The token is asked for only when the broker has done with the connection before: what is still on its way through that
+one would be taken later. So each connection holds a queue that is exclusive to it.
 """
 
 from __future__ import annotations
@@ -28,6 +31,8 @@ HEADERS = {"workflows-recipe": True}
 PERSISTENT = 2
 ABSENT = 404
 """What a broker answers where there is no exchange of that name."""
+LOCKED = 405
+"""What it answers while another connection holds an exclusive queue."""
 DELAYED = "delayed"
 """The exchange for messages that the broker holds back."""
 
@@ -55,7 +60,9 @@ class Sender:
             return self._open()
         except LOST as error:
             self.close()
-            raise Unreachable(f"{self._broker}: {in_words(error)}") from error
+            held = getattr(error, "reply_code", None) == LOCKED
+            why = "it still holds an earlier connection of ours" if held else in_words(error)
+            raise Unreachable(f"{self._broker}: {why}") from error
 
     def send(self, messages: Iterable[Outgoing], token: Mapping[str, Any]) -> None:
         """Send all or none, with what says that it was done. Raises `Unreachable`: the next token tells."""
@@ -88,6 +95,7 @@ class Sender:
     def _open(self) -> Mapping[str, Any] | None:
         assert self._connection is not None
         channel = self._connection.channel()
+        channel.queue_declare(f"{self.token_queue}.sending", exclusive=True)
         channel.queue_declare(self.token_queue, durable=True, arguments={"x-max-length": 1, "x-overflow": "drop-head"})
         # read and left there: whoever reads it may end before it is noted
         method, _, body = channel.basic_get(self.token_queue)

@@ -157,11 +157,11 @@ class Teller:
             self._ledger = Ledger(self._state_dir)
             self._sender = Sender(self._broker, self._ledger.name, self._say)
             tasks = self._ledger.open_tasks()
+            for task in tasks:
+                self._resume(task)
         except FilewatcherError as error:
             self._ready.set_exception(error)
             return
-        for task in tasks:
-            self._resume(task)
         self._ready.set_result(tasks)
         try:
             while not self._ended():
@@ -246,12 +246,12 @@ class Teller:
     def _done(self, number: int, cursor: int, *, over: bool) -> None:
         """The broker has taken a batch, as its token says: one that was in doubt is not sent again."""
         self._ledger.told(number, cursor, over=over)
-        for one in self._collections.values():
+        for name, one in list(self._collections.items()):
             telling = one.tellings.get(number)
             if telling is not None and cursor > telling.cursor:
                 one.tellings[number] = Telling(self._requests[number], self._absorbed, cursor)
             if telling is not None and over:
-                del one.tellings[number]
+                self._answered(number, name, one)
 
     def _add(self, number: int, collection: str, cursor: int) -> None:
         one = self._collections.setdefault(collection, Subject())
@@ -271,7 +271,9 @@ class Teller:
                 batch = telling.next(one.reader, one.known, time.time())
                 if batch is not None:
                     one.news = True
-                    self._send(number, telling, batch, one)
+                    self._send(number, telling, batch)
+                    if batch.over:
+                        self._answered(number, name, one)
         except Unreachable:
             one.news = True
             raise
@@ -281,16 +283,17 @@ class Teller:
             self._troubled.add(name)
             return
         self._troubled.discard(name)
-        if one.known.over and not one.tellings:
-            self._drop(name)
 
-    def _send(self, number: int, telling: Telling, batch: Batch, one: Subject) -> None:
+    def _send(self, number: int, telling: Telling, batch: Batch) -> None:
         self._sender.send(batch.messages, {"task": number, "cursor": batch.cursor, "over": batch.over})
         telling.sent(batch)
         self._ledger.told(number, batch.cursor, over=batch.over)
-        if batch.over:
-            del one.tellings[number]
-            del self._requests[number]
+
+    def _answered(self, number: int, name: str, one: Subject) -> None:
+        """A step has been told all; so has its collection, if that was the last one."""
+        del one.tellings[number], self._requests[number]
+        if not one.tellings:
+            self._drop(name)
 
     def _drop(self, name: str) -> None:
         one = self._collections.pop(name)
