@@ -225,7 +225,10 @@ def test_a_database_that_is_down_stops_nothing_that_has_a_path(ispyb_database: I
     finally:
         ispyb_database.server.start()
     with logged_in(ispyb_database.credentials) as database:
-        assert Desk(database).resolve(Ask(dcids=(dcid,), grid=GridWords("9x7"))).masters == (str(MASTER),)
+        assert found(ispyb_database, dcid).grid_to_come
+        desk = Desk(database)
+        assert desk.resolve(Ask(dcids=(dcid,), grid=GridWords("9x7"))).masters == (str(MASTER),)
+        assert desk.said == [], "who says the grid does not wait for that of the database"
 
 
 def test_an_id_that_never_comes_is_named(ispyb_database: IspybDatabase) -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 MOMENT = 5.0
 """Seconds that an ask with a path waits for its rows: nothing is lost, for the files keep growing meanwhile."""
 GRID_LIMIT = 30.0
-"""Seconds that an ask without a path waits for the grid of what is called a grid scan."""
+"""Seconds that an ask with neither path nor grid waits for the grid of what is called a grid scan."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.25, 2.0
 """Seconds between two looks; longer from one to the next."""
 
@@ -55,7 +55,8 @@ class IspybResolver:
             except (NotReady, Unreachable, Denied, Refused) as error:
                 problem = error
             else:
-                if not found.grid_to_come or waited >= (MOMENT if ask.masters else GRID_LIMIT):
+                limit = MOMENT if ask.masters else GRID_LIMIT
+                if not found.grid_to_come or ask.sketched or waited >= limit:
                     self._say_all(found.problems)
                     return completed(ask, found)
                 problem = NotReady(f"the grid of data collection {ask.dcids[0]} is not in ISPyB yet")
