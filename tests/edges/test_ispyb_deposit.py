@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import signal
 import sys
 import threading
 import time
@@ -50,6 +51,7 @@ class Bench:
     folder: Path
     credentials: Path
     patience: float = 20.0
+    command: list[str] = field(default_factory=lambda: CLERK)
     said: list[str] = field(default_factory=list)
     heard: threading.Condition = field(default_factory=threading.Condition)
 
@@ -58,7 +60,7 @@ class Bench:
         return Journal.open(self.folder / "state", Run(files, Selection(), {}, "native"))
 
     def office(self) -> IspybOffice:
-        return IspybOffice(CLERK, self.credentials, self.folder / "state", self._say, self.patience)
+        return IspybOffice(self.command, self.credentials, self.folder / "state", self._say, self.patience)
 
     def _say(self, sentence: str) -> None:
         with self.heard:
@@ -234,6 +236,40 @@ def test_what_was_not_written_goes_with_the_next_run(bench: Bench, ispyb_databas
     second.close()
     assert len(bench.images(dcids[0])) == 3
     assert [bench.programs(dcid)[0][0] for dcid in dcids] == ["1", "1"]
+
+
+def test_what_writes_is_killed_and_followed_by_another(bench: Bench, journal: Journal, dcid: int) -> None:
+    office = bench.office()
+    office.begin(bench.brief(journal, dcid))
+    asyncio.run(journal.add([done(frame) for frame in range(30)]))
+    bench.until(lambda: len(bench.images(dcid)) == 30)
+    office._process.kill()
+    bench.until_said("status -9; starting it again")
+    asyncio.run(journal.add([done(frame) for frame in range(30, 60)]))
+    office.end(journal.key, whole(60))
+    bench.until(lambda: bench.programs(dcid)[0][0] == "1")
+    assert len(bench.images(dcid)) == 60
+    # one that is written to the end, and one that nobody has heard of yet
+    bench.until(lambda: not office._runs)
+    other, second = bench.open("/data/other.nxs"), bench.ispyb.collection(bench.ispyb.group(), bench.folder / "b.nxs")
+    asyncio.run(other.add([done(0)]))
+    office._process.send_signal(signal.SIGSTOP)
+    office.begin(bench.brief(other, second))
+    office.end(other.key, whole(1))
+    office._process.kill()
+    bench.until(lambda: len(bench.images(second)) == 1)
+    asyncio.run(office.close())
+    other.close()
+    assert bench.programs(second)[0][0] == "1"
+    assert len(bench.said) == 2
+
+
+def test_a_full_disk_is_said(bench: Bench, journal: Journal, dcid: int) -> None:
+    asyncio.run(journal.add([done(0)]))
+    bench.command = ["bash", "-c", 'ulimit -f 64; exec "$@"', "clerk", *CLERK]
+    bench.deliver(journal, whole(1, files=tuple(f"/results/{number}.png" for number in range(5000))), dcid)
+    (said,) = bench.said
+    assert re.search(r"ispyb.sqlite3 cannot be used \(.+\); is the disk full\?: its results do not go to ISPyB", said)
 
 
 def test_a_journal_begun_anew_is_written_from_its_beginning(bench: Bench, dcid: int) -> None:

@@ -2,7 +2,7 @@
 
 Lines are JSON. In: what `Clerk` needs to know, once, then ``{"begin": brief}``, ``{"end": run, "ending": {...}}`` and
 ``{"patience": seconds}``; the end of the input means: deliver what can be delivered within the patience, then go. Out:
-``{"say": sentence}``.
+``{"say": sentence}``, and ``{"over": run}`` when nothing of it is left to do.
 """
 
 from __future__ import annotations
@@ -36,14 +36,16 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.25, 10.0
 
 
 class Clerk:
-    """Delivers runs until the input ends; `open_feed` opens the journal in a folder."""
+    """Delivers runs until the input ends; `open_feed` opens the journal in a folder, `tell` writes a line."""
 
-    def __init__(self, words: dict[str, Any], open_feed: Callable[[Path], Feed], tell: Callable[[str], None]) -> None:
+    def __init__(
+        self, words: dict[str, Any], open_feed: Callable[[Path], Feed], tell: Callable[[dict[str, str]], None]
+    ) -> None:
         credentials = read_credentials(Path(words["credentials"]))
         self._place = credentials.place
         self._state, self._patience = Path(words["state"]), float(words["patience"])
         self._database = Database(credentials)
-        self._open_feed, self._tell = open_feed, tell
+        self._open_feed, self._tell_line = open_feed, tell
         self._deliveries: dict[str, Delivery] = {}
         self._locked: dict[str, tuple[Brief, Ending | None]] = {}
         """Runs that another process still delivers: one that was killed leaves a clerk, which soon ends."""
@@ -67,6 +69,9 @@ class Clerk:
                 break
         self._account()
 
+    def _tell(self, sentence: str) -> None:
+        self._tell_line({"say": sentence})
+
     def _handle(self, message: dict[str, Any]) -> None:
         match message:
             case {"patience": seconds}:
@@ -74,9 +79,24 @@ class Clerk:
             case {"begin": brief}:
                 self._begin(Brief.from_json(brief), anew=True)
             case {"end": run, "ending": ending} if run in self._deliveries:
-                self._deliveries[run].end(Ending.from_json(ending))
+                self._end(run, Ending.from_json(ending))
             case {"end": run, "ending": ending} if run in self._locked:
                 self._locked[run] = self._locked[run][0], Ending.from_json(ending)
+
+    def _end(self, run: str, ending: Ending) -> None:
+        try:
+            self._deliveries[run].end(ending)
+        except Broken as problem:
+            self._give_up(run, problem)
+
+    def _give_up(self, run: str, problem: Broken) -> None:
+        self._tell(f"{problem}: its results do not go to ISPyB")
+        self._over(run)
+
+    def _over(self, run: str) -> None:
+        self._drop(run)
+        self._locked.pop(run, None)
+        self._tell_line({"over": run})
 
     def _begin(self, brief: Brief, *, anew: bool) -> None:
         if earlier := self._deliveries.pop(brief.run, None):
@@ -85,25 +105,25 @@ class Clerk:
         try:
             feed = self._open_feed(folder)
             cursor = Cursor(folder, f"{self._place} {','.join(map(str, brief.dcids))}")
+            if anew:
+                cursor.begin(asdict(brief), feed.identity)
         except Refused:
             if anew:
                 self._locked.setdefault(brief.run, (brief, None))
             return
         except Broken as problem:
             if anew:
-                self._tell(f"{problem}: its results do not go to ISPyB")
+                self._give_up(brief.run, problem)
             return
-        if anew:
-            cursor.begin(asdict(brief), feed.identity)
         self._deliveries[brief.run] = Delivery(brief, self._database, feed, cursor, self._tell)
 
     def _take_locked(self) -> None:
         for run, (brief, ending) in list(self._locked.items()):
             self._begin(brief, anew=True)
             if run in self._deliveries:
-                del self._locked[run]
+                self._locked.pop(run, None)
                 if ending is not None:
-                    self._deliveries[run].end(ending)
+                    self._end(run, ending)
 
     def _take_left_over(self) -> None:
         """Go on with what earlier processes did not deliver to the end."""
@@ -121,10 +141,9 @@ class Clerk:
                 try:
                     more |= delivery.step()
                 except Broken as problem:
-                    self._tell(f"{problem}: its results do not go to ISPyB")
-                    self._drop(run)
+                    self._give_up(run, problem)
                 if delivery.done:
-                    self._drop(run)
+                    self._over(run)
         except (Unreachable, Refused) as problem:
             self._pause = min(2 * self._pause, LONGEST_PAUSE) or FIRST_PAUSE
             if not self._away:
@@ -160,9 +179,9 @@ def serve(open_feed: Callable[[Path], Feed]) -> None:
     os.dup2(2, 1)
     inbox: queue.Queue[dict[str, Any] | None] = queue.Queue()
 
-    def tell(sentence: str) -> None:
+    def tell(line: dict[str, str]) -> None:
         with suppress(BrokenPipeError):
-            os.write(told, json.dumps({"say": sentence}).encode() + b"\n")
+            os.write(told, json.dumps(line).encode() + b"\n")
 
     def listen() -> None:
         for line in sys.stdin:
@@ -176,4 +195,4 @@ def serve(open_feed: Callable[[Path], Feed]) -> None:
     try:
         Clerk(words, open_feed, tell).run(inbox)
     except FilewatcherError as problem:
-        tell(str(problem))
+        tell({"say": str(problem)})

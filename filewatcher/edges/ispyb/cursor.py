@@ -27,22 +27,24 @@ class Cursor:
     """What of one run has been delivered to one target (database and data collections). Raises `Broken`, `Refused`."""
 
     def __init__(self, folder: Path, target: str) -> None:
-        self._target = target
+        self._target, self._path = target, folder / FILE
         self._lock = _lock(folder)
         try:
-            self._db = sqlite3.connect(folder / FILE, isolation_level=None)
+            self._db = sqlite3.connect(self._path, isolation_level=None)
             self._db.executescript(SCHEMA)
         except sqlite3.Error as error:
             os.close(self._lock)
-            raise Broken(f"{folder / FILE} cannot be used: {error}") from error
+            raise self._broken(error) from error
 
     def begin(self, brief: dict[str, Any], journal: int) -> None:
         """Note that there is something to deliver, from the beginning if the `journal` is another one than before."""
-        self._db.execute(
+        self._run(
             "insert into delivery values (?, ?, ?, 0, null, 0) on conflict do update set journal = excluded.journal, "
             "sequence = case when journal = excluded.journal then sequence else 0 end, "
             "brief = excluded.brief, ending = null, done = 0",
-            (self._target, journal, json.dumps(brief)),
+            self._target,
+            journal,
+            json.dumps(brief),
         )
 
     @property
@@ -74,12 +76,20 @@ class Cursor:
         os.close(self._lock)
 
     def _about(self, column: str) -> Any:
-        query = f"select {column} from delivery where target = ?"  # noqa: S608  names of ours
-        row = self._db.execute(query, (self._target,)).fetchone()
-        return None if row is None else row[0]
+        rows = self._run(f"select {column} from delivery where target = ?", self._target)  # noqa: S608  names of ours
+        return rows[0][0] if rows else None
 
     def _set(self, column: str, value: object) -> None:
-        self._db.execute(f"update delivery set {column} = ? where target = ?", (value, self._target))  # noqa: S608
+        self._run(f"update delivery set {column} = ? where target = ?", value, self._target)  # noqa: S608
+
+    def _run(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
+        try:
+            return self._db.execute(sql, values).fetchall()
+        except sqlite3.Error as error:
+            raise self._broken(error) from error
+
+    def _broken(self, error: sqlite3.Error) -> Broken:
+        return Broken(f"{self._path} cannot be used ({error}); is the disk full?")
 
 
 def left_over(folder: Path) -> list[tuple[str, dict[str, Any]]]:
