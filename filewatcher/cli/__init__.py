@@ -10,6 +10,7 @@ import sys
 
 import typer
 
+from filewatcher.built import check_built
 from filewatcher.cli import centre, demo, doctor, export, inspect, profile, remote, serve, simulate, spots, watch
 from filewatcher.errors import FilewatcherError
 
@@ -39,6 +40,7 @@ app.add_typer(profile.app, name="profile")
 def main() -> None:
     """Entry point: runs a command; a user never sees a traceback (unless FILEWATCHER_DEBUG asks for it)."""
     try:
+        check_built()
         app()
     except FilewatcherError as error:
         sys.exit(_say(str(error), error.exit_code))
