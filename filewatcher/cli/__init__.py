@@ -7,6 +7,8 @@ Heavy imports happen inside the commands, so that ``--help`` answers at once. Ex
 from __future__ import annotations
 
 import sys
+from importlib.metadata import version
+from typing import Annotated
 
 import typer
 
@@ -21,6 +23,23 @@ app = typer.Typer(
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"filewatcher {version('filewatcher')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Say which one this is.", callback=_say_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Options of the program itself."""
+
+
 app.command("watch")(watch.watch)
 app.command("reprocess")(watch.reprocess)
 app.command("inspect")(inspect.inspect)

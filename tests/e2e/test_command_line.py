@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 import pytest
@@ -25,6 +26,12 @@ def raw(shell: Shell, tmp_path: Path) -> Path:
     ran = shell.run("simulate", folder, *simulation)
     assert ran.code == 0, ran.stderr
     return folder
+
+
+def test_it_says_which_version_it_is(shell: Shell) -> None:
+    process = shell.start("--version")
+    out, err = process.communicate()
+    assert (process.returncode, out, err) == (0, f"filewatcher {version('filewatcher')}\n", "")
 
 
 def one_sentence(stderr: str) -> str:
