@@ -1,7 +1,7 @@
 """Commands: the only place that builds real edges (composition root).
 
 Heavy imports happen inside the commands, so that ``--help`` answers at once. Exit codes: 0 all done, 1 failure,
-2 usage or configuration, 3 finished with failed or missing frames, 4 cluster unreachable, 130 interrupted.
+2 usage or configuration, 3 finished with failed or missing frames, 4 daemon or cluster unreachable, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -64,12 +64,19 @@ def main() -> None:
     except FilewatcherError as error:
         sys.exit(_say(str(error), error.exit_code))
     except Exception as error:  # the boundary of the program
-        from filewatcher.config import read_settings  # noqa: PLC0415  heavy: --help must not wait for it
-
-        if read_settings().filewatcher_debug:
+        if _debugging():
             raise
         what = f"{type(error).__name__}: {error}"
         sys.exit(_say(f"this is a fault of filewatcher: {what} (FILEWATCHER_DEBUG=1 shows where)", 1))
+
+
+def _debugging() -> bool:
+    from filewatcher.config import read_settings  # noqa: PLC0415  heavy: --help must not wait for it
+
+    try:
+        return read_settings().filewatcher_debug
+    except FilewatcherError:  # of the environment; what happened is told first
+        return False
 
 
 def _say(sentence: str, code: int) -> int:

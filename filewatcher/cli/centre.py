@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from filewatcher.core.storedscans import StoredScans
 
 Input = Annotated[
-    Path, typer.Argument(readable=False, help="The results.h5 of a run, or JSON; - is JSON on standard input.")
+    Path,
+    typer.Argument(
+        metavar="INPUT", readable=False, help="The results.h5 of a run, or JSON; - is JSON on standard input."
+    ),
 ]
 Method = Annotated[str, typer.Option(help="weighted, or dlstbx: exactly as in production at Diamond.")]
 Metric = Annotated[str, typer.Option(help="What tells a crystal: n_spots_total, total_intensity, estimated_d_min ...")]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from filewatcher.core.grid import Grid
     from filewatcher.edges.swmr import Inspection
 
-Master = Annotated[Path, typer.Argument(readable=False, help="NeXus or DECTRIS master file.")]
+Master = Annotated[Path, typer.Argument(metavar="MASTER", readable=False, help="NeXus or DECTRIS master file.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="Where workers run: list, show and check profiles.")
 
-Word = Annotated[str | None, typer.Argument(metavar="[NAME|PATH]", help="Profile.", show_default="local")]
+Word = Annotated[str | None, typer.Argument(metavar="NAME|PATH", help="Profile.", show_default="local")]
 Words = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Another value; repeatable."),

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from filewatcher.edges.client import Daemon
 
-Which = Annotated[str | None, typer.Argument(metavar="[ID]", help="A collection.", show_default="all of them")]
+Which = Annotated[str | None, typer.Argument(metavar="ID", help="A collection.", show_default="all of them")]
 One = Annotated[str, typer.Argument(metavar="ID", help="A collection.")]
 Url = Annotated[
     str | None, typer.Option(metavar="URL", help="Of the daemon.", show_default="FILEWATCHER_URL, or the one here")

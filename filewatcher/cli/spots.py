@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from filewatcher.cli.collecting.placing import refuse_folder
-from filewatcher.cli.watch import Channel, Engine, Words
+from filewatcher.cli.watch import Channel, Engine
 from filewatcher.errors import Broken, Refused
 
 if TYPE_CHECKING:
@@ -25,7 +25,14 @@ if TYPE_CHECKING:
     from spotfinding.analysis import Analysis, Measured
     from spotfinding.parameters import Parameters
 
-Master = Annotated[Path, typer.Argument(readable=False, help="NeXus or DECTRIS master file; it may still be written.")]
+Master = Annotated[
+    Path,
+    typer.Argument(metavar="MASTER", readable=False, help="NeXus or DECTRIS master file; it may still be written."),
+]
+Words = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="KEY=VALUE|FILE.phil", help="Spot finding parameters: d_max=40 ..."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
 Image = Annotated[int, typer.Option("--image", min=1, metavar="N", help="Which image, counted from 1.")]
 

@@ -19,6 +19,7 @@ from filewatcher.errors import Interrupted, Refused
 Master = Annotated[
     Path | None,
     typer.Argument(
+        metavar="MASTER",
         readable=False,
         help="NeXus or DECTRIS master file; it need not exist yet for watch.",
         show_default="where ISPyB says that --dcid is",
@@ -27,7 +28,7 @@ Master = Annotated[
 Words = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="[MASTER|KEY=VALUE|FILE.phil]...",
+        metavar="MASTER|KEY=VALUE|FILE.phil",
         help="The second master of two grids over the same data files; spot finding parameters: d_max=40 ...",
     ),
 ]
@@ -94,7 +95,9 @@ Settings = Annotated[
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print what would be done, and do nothing.")]
 Notify = Annotated[
     list[str] | None,
-    typer.Option(metavar="URL", help="Who is told while it runs: udp://host:port (GDA) or http://...; repeatable."),
+    typer.Option(
+        metavar="URL", help="Who is told: udp://host:port (GDA), http://host:port/path or ispyb:; repeatable."
+    ),
 ]
 Dcid = Annotated[str | None, typer.Option(metavar="N[,N]", help="Data collection id of each scan, in ISPyB.")]
 

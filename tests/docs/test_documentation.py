@@ -11,10 +11,7 @@ from pathlib import Path
 import docutils.core
 import docutils.utils
 import pytest
-import typer.core
-import typer.main
 
-from filewatcher.cli import app
 from filewatcher.core.lines import FRAME_KEYS
 
 PROJECT = Path(__file__).parents[2]
@@ -40,22 +37,6 @@ def test_pages_are_well_formed_and_their_links_lead_somewhere(page: Path) -> Non
     docutils.core.publish_doctree(page.read_text(), source_path=str(page), settings_overrides=settings)
     for target in re.findall(r"<([^<>]+)>`_", page.read_text()):
         assert (page.parent / target).exists(), f"{page}: {target}"
-
-
-def test_every_command_and_every_option_is_documented() -> None:
-    page = (PROJECT / "docs/reference/command-line.rst").read_text()
-    group = typer.main.get_command(app)
-    assert isinstance(group, typer.core.TyperGroup)
-    assert len(group.commands) >= 5
-    groups = {name: sub for name, sub in group.commands.items() if isinstance(sub, typer.core.TyperGroup)}
-    inner = {f"{name} {one}": command for name, sub in groups.items() for one, command in sub.commands.items()}
-    assert "profile check" in inner
-    for name, command in {**group.commands, **inner}.items():
-        assert f"filewatcher {name}" in page
-        for parameter in command.params:
-            for option in (*parameter.opts, *parameter.secondary_opts):
-                if option.startswith("--") and option != "--help":
-                    assert f"``{option}``" in page, f"{name} {option}"
 
 
 def test_every_key_of_a_frame_is_documented() -> None:

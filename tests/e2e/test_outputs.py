@@ -150,7 +150,7 @@ def test_a_rotation_is_drawn_against_its_angle(shell: Shell, tmp_path: Path) -> 
         (["--notify", "udp://127.0.0.1:9", "--dcid", "1,2"], "not 2"),
         (["--notify", "udp://127.0.0.1", "--dcid", "1"], "write udp://host:port"),
         (["--notify", "udp://no.such.host.invalid:9", "--dcid", "1"], "give a host that is known"),
-        (["--notify", "carrier pigeon"], "write http://host:port/path or udp://host:port"),
+        (["--notify", "carrier pigeon"], "write http://host:port/path, udp://host:port or ispyb:"),
         (["--dcid", "grid"], "whole numbers"),
     ],
 )

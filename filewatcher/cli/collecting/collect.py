@@ -59,7 +59,7 @@ async def collect(wishes: Wishes) -> int:
     built = build(wishes, order, pool.share(), desk.open, Listeners(*told), limits, budget)
     if wishes.engine == "auto" and order.engine == "dials":
         words.say(f"warning: the slower engine dials will be used ({engine_reason})")
-    absent = [master for master in wishes.masters if not master.exists()]
+    absent = [master for master in wishes.masters if wishes.wait and not master.exists()]
     words.start(f"waiting for {absent[0]}" if absent else f"reading {' and '.join(map(str, wishes.masters))}")
     async with AsyncExitStack() as house:
         house.push_async_callback(pool.close)

@@ -47,7 +47,7 @@ class Wishes:
     """Masters of further scans of the same collection; absolute."""
 
     notify: tuple[str, ...] = ()
-    """``udp://host:port`` or ``http://...``."""
+    """``udp://host:port``, ``http://...`` or ``ispyb:``."""
     dcid: str | None = None
     """Data collection ids, one per scan, separated by commas."""
 

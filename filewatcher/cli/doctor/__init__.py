@@ -11,7 +11,7 @@ import typer
 
 from filewatcher.cli.profile import Words
 
-Data = Annotated[list[Path] | None, typer.Argument(metavar="[PATH]...", help="Masters, or folders with raw data.")]
+Data = Annotated[list[Path] | None, typer.Argument(metavar="PATH", help="Masters, or folders with raw data.")]
 Profile = Annotated[str | None, typer.Option("--profile", metavar="NAME|PATH", help="Where workers run.")]
 Output = Annotated[Path, typer.Option("--output", metavar="DIR", help="Where results are to go; seen by all nodes.")]
 Patience = Annotated[float, typer.Option("--timeout", min=1, help="Seconds to wait for a worker.")]
@@ -26,7 +26,7 @@ def doctor(
     patience: Patience = 120.0,
     as_json: AsJson = False,
 ) -> None:
-    """Check folders, engines, filters, clock, profile, Slurm and one worker; says what to do where it is not ok."""
+    """Check folders, engines, filters, clock, ISPyB, zocalo, Slurm, one worker; says what to do where it is not ok."""
     from filewatcher.cli.collecting.profiles import choose  # noqa: PLC0415
     from filewatcher.cli.doctor.checks import examine  # noqa: PLC0415  heavy: --help must not wait for it
     from filewatcher.cli.doctor.findings import Asked  # noqa: PLC0415

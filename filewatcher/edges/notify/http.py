@@ -62,7 +62,7 @@ class HttpLines:
         except ValueError as error:
             raise Refused(f"--notify {url}: {error}; write http://host:port/path") from error
         if target.scheme not in ("http", "https") or not target.hostname or port == 0:
-            raise Refused(f"--notify {url}: write http://host:port/path or udp://host:port")
+            raise Refused(f"--notify {url}: write http://host:port/path, udp://host:port or ispyb:")
         return target
 
     def say(self, line: Mapping[str, Json]) -> None:
