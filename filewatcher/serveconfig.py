@@ -14,6 +14,13 @@ from filewatcher.errors import Refused
 DEFAULT = Path("/etc/filewatcher/serve.yaml")
 """Read where no other file is named, if it is there."""
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
+EXPECTED = {
+    "model_type": "should have keys below it",
+    "tuple_type": "should be a list, as [a, b]",
+    "string_type": "should be text",
+    "path_type": "should be a path",
+}
+"""What a key should be, by pydantic's type of error, where its own words are not for people."""
 Count = Annotated[int, Field(ge=1, le=100_000)]
 
 
@@ -142,8 +149,11 @@ def load(path: Path | None, changes: dict[str, Any] | None = None) -> ServeConfi
         if not isinstance(given, dict):
             raise Refused(f"{where}: expected keys such as 'listen:' and 'roots:'")
     for key, value in (changes or {}).items():
-        section = given.get(key)
-        given[key] = {**(section if isinstance(section, dict) else {}), **value} if isinstance(value, dict) else value
+        section = given.get(key) or {}
+        if not isinstance(value, dict):
+            given[key] = value
+        elif isinstance(section, dict):  # else it is refused below
+            given[key] = section | value
     try:
         return ServeConfig.model_validate(given)
     except ValidationError as error:
@@ -151,13 +161,18 @@ def load(path: Path | None, changes: dict[str, Any] | None = None) -> ServeConfi
 
 
 def _sentence(error: ValidationError) -> str:
+    """Say the first mistake; never a value that may be, or hold, a password."""
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
         near = difflib.get_close_matches(str(first["loc"][-1]), _keys(ServeConfig), 1)
         return f"unknown key {where}" + (f"; did you mean {near[0]}?" if near else "")
-    words = first["msg"].removeprefix("Value error, ")
-    return f"{where}: {words}, not {first['input']!r}" if where and first["type"] != "value_error" else words
+    if first["type"] == "missing":
+        return f"{where} must be given"
+    if first["type"] == "value_error":
+        return first["msg"].removeprefix("Value error, ")
+    words = EXPECTED.get(first["type"], first["msg"].removeprefix("Input "))
+    return f"{where} {words}" + ("" if "broker" in first["loc"] else f", not {first['input']!r}")
 
 
 def _keys(model: type[BaseModel]) -> list[str]:
