@@ -52,9 +52,9 @@ class Watch:
 
 
 class Directory:
-    """Calls `found` with the path of every new master."""
+    """Calls `found` with the path of every new master, at each look until it returns True."""
 
-    def __init__(self, watch: Watch, found: Callable[[str], Awaitable[None]]) -> None:
+    def __init__(self, watch: Watch, found: Callable[[str], Awaitable[bool]]) -> None:
         self._watch, self._found = watch, found
         network = file_system(watch.folder).shared
         self._kernel = not network and watch.poll is None
@@ -70,8 +70,9 @@ class Directory:
             while True:
                 self._woken.clear()
                 for path, modified in await asyncio.to_thread(lambda: list(self._look())):
-                    if not first or time.time() - modified < RECENT:
-                        await self._found(path)
+                    old = first and time.time() - modified >= RECENT
+                    if not old and not await self._found(path):
+                        del self._seen[path]
                 first = False
                 await self._pause_or_event()
         finally:

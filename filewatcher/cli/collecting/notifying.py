@@ -30,13 +30,10 @@ class Notifier:
     def __init__(self, wishes: Wishes, engine: str) -> None:
         self._engine = engine
         dcids = _ids(wishes)
-        to_gda = [url for url in wishes.notify if url.startswith("udp:")]
-        others = [url for url in wishes.notify if not url.startswith(("udp:", ISPYB))]
-        for url in others:
-            HttpLines.check(url)
-        self._gda = [GdaLines(*_host_and_port(url), dcids) for url in to_gda]
+        check_urls(wishes.notify)
+        self._gda = [GdaLines(*_host_and_port(url), dcids) for url in wishes.notify if url.startswith("udp:")]
         # last: they have threads, which nobody would end if a word were refused
-        self._http = [HttpLines(url) for url in others]
+        self._http = [HttpLines(url) for url in wishes.notify if not url.startswith(("udp:", ISPYB))]
 
     def described(self, described: Sequence[Described], run: Run, recorded: int) -> None:
         """Nothing: there is a line when a frame has ended."""
@@ -73,6 +70,15 @@ class Notifier:
         for line in lines:
             for http in self._http:
                 http.say(line)
+
+
+def check_urls(urls: Iterable[str]) -> None:
+    """Raise `Refused` for one that names nobody."""
+    for url in urls:
+        if url.startswith("udp:"):
+            _host_and_port(url)
+        elif not url.startswith(ISPYB):
+            HttpLines.check(url)
 
 
 def _ids(wishes: Wishes) -> tuple[int, ...]:

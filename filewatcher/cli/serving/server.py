@@ -22,6 +22,7 @@ import uvicorn
 from filewatcher.cli.collecting import interrupts
 from filewatcher.cli.collecting.collect import limits_of
 from filewatcher.cli.collecting.depositing import open_office
+from filewatcher.cli.collecting.notifying import check_urls
 from filewatcher.cli.collecting.placing import ispyb_credentials, resolver_at
 from filewatcher.cli.collecting.profiles import choose
 from filewatcher.cli.serving import logs
@@ -36,7 +37,7 @@ from filewatcher.edges.journal import refuse_shared
 from filewatcher.edges.registry import SqliteRegistry
 from filewatcher.edges.swmr import Budget
 from filewatcher.edges.web import Doorway, Metrics, Tokens, create_app
-from filewatcher.errors import FilewatcherError, Refused
+from filewatcher.errors import FilewatcherError, Full, Refused
 from filewatcher.roots import Roots
 from filewatcher.service import Service, Terms
 
@@ -45,12 +46,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from filewatcher.edges.ispyb import IspybResolver
-    from filewatcher.serveconfig import Listen, ServeConfig
+    from filewatcher.serveconfig import Listen, ServeConfig, Watched
 
 log = logging.getLogger(__name__)
 
 DOOR = "service.json"
 """In the state directory: where the daemon listens, for ``status`` and ``cancel``."""
+EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  compared, not bound
+"""Addresses that mean all of this machine's -> the one by which it reaches itself."""
 PATIENCE = 5
 """Seconds that answers under way have when the daemon stops."""
 
@@ -68,6 +71,7 @@ async def _serve(config: ServeConfig) -> int:
     refuse_shared(state)
     roots, tokens = Roots(config.allowed()), Tokens.read(config.tokens) if config.tokens else Tokens({})
     profile = choose(config.profile).profile
+    check_urls(config.notify)
     budget = Budget(config.watch_share or settings.filewatcher_watch_share)
     listening = _listen(config.listen)
     async with AsyncExitStack() as house:
@@ -150,7 +154,9 @@ def _listen(listen: Listen) -> socket.socket:
         try:
             ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(listen.certificate, listen.key)
         except (OSError, ssl.SSLError) as error:
-            raise Refused(f"certificate {listen.certificate} with key {listen.key}: {error}") from error
+            raise Refused(
+                f"certificate {listen.certificate} with key {listen.key}: {error}; give two PEM files that are a pair"
+            ) from error
     try:
         family = socket.AF_INET6 if ":" in listen.host else socket.AF_INET
         listening = socket.create_server((listen.host, listen.port), family=family, backlog=1024)
@@ -165,25 +171,37 @@ def _listen(listen: Listen) -> socket.socket:
 
 def _names(listen: Listen) -> tuple[str, ...]:
     local = ("localhost", "127.0.0.1", "[::1]")
-    own = () if listen.host in {"0.0.0.0", "::"} else (listen.host,)  # noqa: S104  compared, not bound
+    own = () if listen.host in EVERYWHERE else (_in_url(listen.host),)
     return (*own, *listen.names, *local)
+
+
+def _in_url(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
 
 
 def _announce(state: Path, listen: Listen, listening: socket.socket) -> str:
     """Say where we are, for the commands that look for us."""
-    host = "127.0.0.1" if listen.host == "0.0.0.0" else listen.host  # noqa: S104
     scheme = "https" if listen.certificate is not None else "http"
-    url = f"{scheme}://{f'[{host}]' if ':' in host else host}:{listening.getsockname()[1]}"
+    url = f"{scheme}://{_in_url(EVERYWHERE.get(listen.host, listen.host))}:{listening.getsockname()[1]}"
     (state / DOOR).write_text(json.dumps({"url": url, "pid": os.getpid()}) + "\n")
     return url
 
 
-def _watch(service: Service, config: ServeConfig, one: Any) -> asyncio.Task[None]:
-    async def found(path: str) -> None:
+def _watch(service: Service, config: ServeConfig, one: Watched) -> asyncio.Task[None]:
+    waiting: set[str] = set()
+
+    async def found(path: str) -> bool:
         try:
             await service.ask(Ask((path,), origin="directory"))
+        except Full as error:
+            if path not in waiting:
+                log.warning("%s has to wait: %s", path, error)
+            waiting.add(path)
+            return False
         except FilewatcherError as error:
             log.warning("%s is not analysed: %s", path, error)
+        waiting.discard(path)
+        return True
 
     poll = None if one.poll == "auto" else one.poll
     watch = Watch(one.folder.absolute(), one.patterns, one.depth, poll)
@@ -191,7 +209,14 @@ def _watch(service: Service, config: ServeConfig, one: Any) -> asyncio.Task[None
         raise Refused(f"watch_directories: {watch.folder} is no folder here")
     if not any(watch.folder.resolve().is_relative_to(root.resolve()) for root in config.allowed()):
         raise Refused(f"watch_directories: {watch.folder} is outside the roots")
-    return asyncio.create_task(Directory(watch, found).run())
+    task = asyncio.create_task(Directory(watch, found).run())
+    task.add_done_callback(lambda task: _say_fault(task, f"{watch.folder} is not watched any more"))
+    return task
+
+
+def _say_fault(task: asyncio.Task[None], what: str) -> None:
+    if not task.cancelled() and (fault := task.exception()) is not None:
+        log.critical("this is a fault of filewatcher: %s", what, exc_info=fault)
 
 
 def _resolver(house: AsyncExitStack) -> IspybResolver | None:
