@@ -8,52 +8,43 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
-import socket
 import subprocess
-import time
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from filewatcher.errors import Unreachable
+from filewatcher.testing.servers import PrivateServer, end, free_ports, start, until_answers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
-    from types import TracebackType
 
     from sqlalchemy import Table
 
 DAEMON, INSTALL, CLIENT = "mariadbd", "mariadb-install-db", "mariadb"
 PATIENCE = 60.0
 """Seconds for the server to come or to go."""
-LOOK = 0.02
-"""Seconds between two looks."""
 DATABASE = "ispyb"
 
 
-class PrivateMariaDB:
+class PrivateMariaDB(PrivateServer):
     """A server with an empty database, ``ispyb``; ``root`` has no password. Raises `Unreachable` if it fails."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.port = _free_port()
+        (self.port,) = free_ports(1)
         self._server: subprocess.Popen[bytes] | None = None
 
-    def __enter__(self) -> Self:
-        try:
-            self.install()
-            self.start()
-            self.execute(f"create database {DATABASE} character set utf8mb4")
-        except BaseException:
-            self.stop()
-            raise
-        return self
+    def begin(self) -> None:
+        """Make its data, start it, make the database."""
+        self._install()
+        self.start()
+        self.execute(f"create database {DATABASE} character set utf8mb4")
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+    def close(self) -> None:
+        """End it."""
         self.stop()
 
-    def install(self) -> None:
-        """Make its data directory."""
+    def _install(self) -> None:
         absent = [name for name in (DAEMON, INSTALL, CLIENT) if _which(name) is None]
         if absent:
             raise Unreachable(f"no {', '.join(absent)} here: apt-get install mariadb-server-core mariadb-client-core")
@@ -73,25 +64,13 @@ class PrivateMariaDB:
             "--bind-address=127.0.0.1",
         ]
         words += [f"--pid-file={self.folder / 'mariadb.pid'}", "--skip-name-resolve", "--performance-schema=off"]
-        with (self.folder / "server.log").open("ab") as log:
-            command = [str(_which(DAEMON)), "--no-defaults", *words, *_as_root()]
-            self._server = subprocess.Popen(command, stdout=log, stderr=log)
-        end = time.monotonic() + PATIENCE
-        while not self._answers():
-            if self._server.poll() is not None or time.monotonic() > end:
-                raise Unreachable(f"MariaDB did not come: see {self.folder / 'server.log'}")
-            time.sleep(LOOK)
+        log = self.folder / "server.log"
+        self._server = start([str(_which(DAEMON)), "--no-defaults", *words, *_as_root()], log)
+        until_answers(self._server, self._answers, PATIENCE, f"MariaDB did not come: see {log}")
 
     def stop(self) -> None:
         """End it, if it runs; its data are kept."""
-        if self._server is not None:
-            self._server.send_signal(signal.SIGTERM)
-            try:
-                self._server.wait(PATIENCE)
-            except subprocess.TimeoutExpired:
-                self._server.kill()
-                self._server.wait()
-            self._server = None
+        end(self._server, PATIENCE)
 
     def execute(self, statements: str, database: str | None = None) -> str:
         """Run statements as root; returns what the client prints. Raises `Unreachable` with what the server says."""
@@ -157,9 +136,3 @@ def _which(name: str) -> str | None:
 
 def _as_root() -> list[str]:
     return ["--user=root"] if os.geteuid() == 0 else []
-
-
-def _free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])

@@ -8,21 +8,19 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import socket
 import subprocess
-import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 import pika
 import pika.exceptions
 
 from filewatcher.errors import Unreachable
+from filewatcher.testing.servers import PrivateServer, end, free_ports, start, until_answers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from types import TracebackType
 
     from pika.adapters.blocking_connection import BlockingChannel
 
@@ -30,16 +28,14 @@ SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
 """The broker itself: Debian's command of the same name changes to a user of its own first."""
 PATIENCE = 240.0
 """Seconds for the broker to come or to go."""
-LOOK = 0.1
-"""Seconds between two looks."""
 
 
-class PrivateRabbitMQ:
+class PrivateRabbitMQ(PrivateServer):
     """A running broker with the user ``guest``. Raises `Unreachable` where it is not installed or does not come up."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.port, self._mapper_port, self._node_port = _free_ports(3)
+        self.port, self._mapper_port, self._node_port = free_ports(3)
         self._mapper: subprocess.Popen[bytes] | None = None
         self._server: subprocess.Popen[bytes] | None = None
 
@@ -48,44 +44,25 @@ class PrivateRabbitMQ:
         """How clients find it."""
         return f"amqp://guest:guest@127.0.0.1:{self.port}/%2F"
 
-    def __enter__(self) -> Self:
-        try:
-            self._start_mapper()
-            self.start()
-        except BaseException:
-            self.close()
-            raise
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.close()
+    def begin(self) -> None:
+        """Start port mapper and broker."""
+        self._start_mapper()
+        self.start()
 
     def start(self) -> None:
         """Start the broker, with what it kept from last time; returns when it takes connections."""
-        log = (self.folder / "broker.out").open("ab")
-        with log:
-            self._server = subprocess.Popen(
-                [SERVER],
-                env=self._environment,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
-        end = time.monotonic() + PATIENCE
-        while not self._answers():
-            if self._server.poll() is not None or time.monotonic() > end:
-                raise Unreachable(f"the private RabbitMQ did not start: see {self.folder}/broker.out")
-            time.sleep(LOOK)
+        log = self.folder / "broker.out"
+        self._server = start([SERVER], log, self._environment)
+        until_answers(self._server, self._answers, PATIENCE, f"the private RabbitMQ did not start: see {log}")
 
     def stop(self) -> None:
         """End the broker; durable queues and persistent messages are kept."""
-        _end(self._server)
+        end(self._server, PATIENCE)
 
     def close(self) -> None:
         """End the broker and the port mapper."""
         self.stop()
-        _end(self._mapper)
+        end(self._mapper, PATIENCE)
 
     @contextlib.contextmanager
     def channel(self) -> Iterator[BlockingChannel]:
@@ -137,13 +114,8 @@ class PrivateRabbitMQ:
     def _start_mapper(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         try:
-            self._mapper = subprocess.Popen(
-                ["epmd", "-port", str(self._mapper_port), "-address", "127.0.0.1"],
-                env=self._environment,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-            )
+            command = ["epmd", "-port", str(self._mapper_port), "-address", "127.0.0.1"]
+            self._mapper = start(command, self.folder / "mapper.out", self._environment)
         except FileNotFoundError as error:
             raise Unreachable("no RabbitMQ here: apt-get install rabbitmq-server") from error
         if not SERVER.exists():
@@ -157,23 +129,3 @@ class PrivateRabbitMQ:
                 return True
         except (OSError, pika.exceptions.AMQPError):
             return False
-
-
-def _end(process: subprocess.Popen[bytes] | None) -> None:
-    """End a process; harmless if it has ended."""
-    if process is not None and process.poll() is None:
-        process.send_signal(signal.SIGTERM)
-        try:
-            process.wait(PATIENCE)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-
-def _free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on now; asked for together, so that they differ."""
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]

@@ -17,14 +17,14 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from filewatcher.edges.swmr.hints import Hints
 from filewatcher.errors import FilewatcherError, Unreachable
+from filewatcher.testing.servers import PrivateServer, free_ports
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from types import TracebackType
 
 DAEMONS = ("munged", "slurmctld", "slurmd")
 COMMANDS = ("sbatch", "squeue", "scancel", "scontrol", "sinfo")
@@ -77,7 +77,7 @@ DefMemPerCPU=500
 """
 
 
-class PrivateSlurm:
+class PrivateSlurm(PrivateServer):
     """A running cluster of nodes ``n0``, ``n1``, ... with partitions ``live`` and ``short`` (two minutes at most).
 
     `cpus` and `memory` (MiB) are what each node pretends to have. Raises `Unreachable` where Slurm is not installed
@@ -94,18 +94,7 @@ class PrivateSlurm:
         """What children need to find it."""
         return {"SLURM_CONF": str(self.folder / "slurm.conf")}
 
-    def __enter__(self) -> Self:
-        try:
-            self.start()
-        except BaseException:
-            self.stop()
-            raise
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.stop()
-
-    def start(self) -> None:
+    def begin(self) -> None:
         """Configure it, start every daemon, wait until all nodes take jobs."""
         absent = [name for name in (*DAEMONS, *COMMANDS) if shutil.which(name) is None]
         if absent:
@@ -119,7 +108,7 @@ class PrivateSlurm:
             self.start_node(node)
         self.until(lambda: self.idle_nodes() == len(self.nodes), "all nodes taking jobs")
 
-    def stop(self) -> None:
+    def close(self) -> None:
         """End jobs and daemons; what has been started and is still there is killed."""
         with contextlib.suppress(OSError, subprocess.SubprocessError):
             self.call("scancel", "--user=root")
@@ -197,7 +186,7 @@ class PrivateSlurm:
         self._munge.mkdir(mode=0o711, exist_ok=True)
         host = socket.gethostname().partition(".")[0]
         _know(host)
-        ports = _free_ports(len(self.nodes) + 1)
+        ports = free_ports(len(self.nodes) + 1)
         nodes = "".join(
             f"NodeName={node} NodeHostname={host} NodeAddr=127.0.0.1 Port={port} CPUs={self._cpus} "
             f"RealMemory={self._memory} State=UNKNOWN\n"
@@ -240,15 +229,6 @@ def _know(host: str) -> None:
         socket.getaddrinfo(host, None)
     except socket.gaierror as error:
         raise Unreachable(f"this machine does not know its own name: add '127.0.0.1 {host}' to /etc/hosts") from error
-
-
-def _free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on now; asked for together, so that they differ."""
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
 
 
 def main(folder: Path) -> None:
