@@ -77,29 +77,26 @@ class Contest:
         return found
 
     def two_processes(self, frames: Frames, seconds: float, rounds: int) -> dict[str, Any]:
-        """Frames per second of one process and of two on two cores, by turns, and how much more that is.
+        """Frames per second of one process and of two on two cores, in turns, and how much more that is.
 
-        ``gain``: per second of the clock; ``gain-cpu``: per second of their CPU time, as where nothing else runs;
-        ``control``: the gain of loops that share nothing. Where these do not double, the cores are not ours alone.
+        One process is the mean of the two cores, each alone: they need not be alike. ``gain``: per second of the clock;
+        ``gain-cpu``: per second of CPU time; ``control``: the gain of the same work where each core has all that it
+        needs in its own cache. What that lacks to 2 is the machine's.
         """
-        contestants = [self._one_core["native"], self._other_core]
-        for contestant in contestants:
+        both = [self._one_core["native"], self._other_core]
+        for contestant in both:
             contestant.call("prepare", frames.as_json())
-        alone: list[dict[str, float]] = []
-        both: list[dict[str, float]] = []
-        for _ in range(rounds):
-            for used, rates in ((contestants[:1], alone), (contestants, both)):
-                given = {what: _together(used, what, seconds) for what in ("many", "loops")}
-                rates.append({
-                    "frames": sum(each["per-second"] for each in given["many"]),
-                    "frames-cpu": sum(each["per-cpu-second"] for each in given["many"]),
-                    "loops": sum(each["per-second"] for each in given["loops"]),
-                })  # fmt: skip
-        gain = {what: ratio([b[what] for b in both], [a[what] for a in alone]) for what in alone[0]}
-        one, two = (float(np.median([rate["frames"] for rate in rates])) for rates in (alone, both))
-        return {
-            "one": one, "two": two, "gain": gain["frames"], "gain-cpu": gain["frames-cpu"], "control": gain["loops"],
-        }  # fmt: skip
+        rates: dict[str, list[tuple[float, float]]] = {"gain": [], "gain-cpu": [], "control": []}
+        for turn in range(rounds + 1):
+            for what, given in (("many", {"gain": "per-second", "gain-cpu": "per-cpu-second"}),
+                                ("small", {"control": "per-second"})):  # fmt: skip
+                alone = [_together([one], what, seconds)[0] for one in both]
+                together = _together(both, what, seconds)
+                for name, unit in given.items() if turn else ():  # the first one warms up
+                    rates[name].append((sum(one[unit] for one in alone) / 2, sum(one[unit] for one in together)))
+        one, two = (float(np.median([pair[i] for pair in rates["gain"]])) for i in (0, 1))
+        gains = {name: ratio([p[1] for p in pairs], [p[0] for p in pairs]) for name, pairs in rates.items()}
+        return {"one": one, "two": two, "rounds": rounds} | gains
 
 
 def _together(contestants: list[Contestant], what: str, argument: object) -> list[dict[str, float]]:

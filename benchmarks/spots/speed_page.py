@@ -24,14 +24,20 @@ Medians, measured one by one after the whole, with caches that are warm. Decompr
 after the other but together (*both*), a few rows at a time, so that the image is never written to memory. *LZ4*: what
 LZ4 alone costs, bits left where they are; *memcpy*: a copy of the image. Read and LZ4 together are the bound."""
 
+TWO_TEXT = """\
+In turns of a fraction of a second: a process alone on one core, then on the other, then one on each. The same work on
+a part of a frame that fits into a core's own cache shares neither memory nor a larger cache; what it lacks to 2 is the
+machine's: other work, or cores of a virtual machine that are threads of one real core or share it with a stranger."""
+
 
 def two_sentence(figures: Figures) -> str:
     """What a second process gives."""
     gain, cpu, control = figures["gain"], figures["gain-cpu"], figures["control"]
     return (
         f"one process {figures['one']:.1f} frames/s, two processes on two cores {figures['two']:.1f}: "
-        f"by the clock x{gain['median']:.2f} ({gain['min']:.2f} to {gain['max']:.2f} over the rounds), where loops "
-        f"that share nothing give x{control['median']:.2f}; by their CPU time x{cpu['median']:.2f}"
+        f"by the clock x{gain['median']:.2f} ({gain['min']:.2f} to {gain['max']:.2f} over {figures['rounds']} rounds), "
+        f"by their CPU time x{cpu['median']:.2f}; where the same work has all that it needs in a core's own cache, "
+        f"x{control['median']:.2f} ({control['min']:.2f} to {control['max']:.2f})"
     )
 
 
@@ -49,6 +55,7 @@ def page(result: Figures) -> str:
         _steps_table(result["frames"]),
         _bound(result),
         title("Two processes on two cores", "-"),
+        TWO_TEXT,
         two_sentence(result["two-processes"]).replace("one", "One", 1) + ".",
         title("Targets", "-"),
         _targets(result["targets"]),
