@@ -12,6 +12,7 @@ import math
 import os
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import numpy as np
@@ -65,6 +66,8 @@ class Chunk:
     """Stored bytes."""
     filter_mask: int = 0
     """Bit i set: filter i of the pipeline was skipped for this chunk."""
+    roots: tuple[str, ...] = ()
+    """Folders in which the file must be, wherever links on its path lead by now; none = anywhere."""
 
 
 def unsupported(layout: Layout) -> str | None:
@@ -96,6 +99,8 @@ def read_chunk(chunk: Chunk, into: KeptBuffer | None = None, *, cached: bool = T
         data = (into or KeptBuffer()).first(chunk.size)
         descriptor = os.open(chunk.path, os.O_RDONLY | os.O_CLOEXEC)
         try:
+            if chunk.roots:
+                _check_within(descriptor, chunk.roots)
             if not cached:
                 os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
             there = os.preadv(descriptor, [data], chunk.offset)
@@ -115,6 +120,13 @@ def read_chunk(chunk: Chunk, into: KeptBuffer | None = None, *, cached: bool = T
     if there != chunk.size:
         raise NotReadable(f"only {there} of {chunk.size} bytes are there")
     return data
+
+
+def _check_within(descriptor: int, roots: tuple[str, ...]) -> None:
+    """Look where a file is that is open, which no link can change any more. Raises `NotReadable`."""
+    real = Path(f"/proc/self/fd/{descriptor}").readlink()
+    if not any(real.is_relative_to(os.path.realpath(root)) for root in roots):
+        raise NotReadable("it now leads outside the folders that may be read")
 
 
 class Decoder:

@@ -35,10 +35,12 @@ class Order:
     channel: str | None = None
     verify: int = 0
     """Real DIALS analyses frames 0, N, 2N, ... too; 0 = none."""
+    roots: tuple[str, ...] = ()
+    """Folders outside which nothing may be read; none = all may."""
 
     def job(self, name: str, detector: Detector) -> Job:
         """Return what workers are told, once the detector is known; `name`: that of the run."""
-        return Job(name, detector, self.parameters, self.engine, self.verify, self.masters)
+        return Job(name, detector, self.parameters, self.engine, self.verify, self.masters, self.roots)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,8 @@ class Job:
     """As in `Order`."""
     paths: tuple[str, ...] = ()
     """Files that every worker must be able to read."""
+    roots: tuple[str, ...] = ()
+    """As in `Order`: what a name leads to may have changed when a worker comes to read it."""
 
 
 @dataclass(frozen=True, slots=True)

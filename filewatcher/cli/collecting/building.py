@@ -10,6 +10,7 @@ from filewatcher.core.collection import Collection
 from filewatcher.core.scanwatch import ScanWatch, TimeOuts
 from filewatcher.daemon import CollectionLoop
 from filewatcher.edges.swmr import SwmrObserver
+from filewatcher.roots import ANYWHERE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from filewatcher.core.run import Order, Run
     from filewatcher.edges.swmr import Budget
     from filewatcher.ports import Listener, Observer, Opened, Pool
+    from filewatcher.roots import Roots
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,7 @@ def build(
     limits: Limits,
     budget: Budget,
     noted: Callable[[SwmrObserver], Observer] | None = None,
+    roots: Roots = ANYWHERE,
 ) -> Built:
     """Build it; nothing runs yet. `noted` may put something between the observer and the loop."""
     started = time.monotonic()
@@ -63,6 +66,7 @@ def build(
         frames=wishes.frames,
         seen=scans.rows_seen,
         budget=budget,
+        roots=roots,
     )
     seen = observer if noted is None else noted(observer)
     loop = CollectionLoop(order, scans, seen, pool, open_run, listener, time.monotonic, limits)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from filewatcher.cli.collecting.collect import order_of
 from filewatcher.core.asks import Priority
-from filewatcher.core.observations import Described, DetectorRead, Writers
+from filewatcher.core.observations import DetectorRead, Writers
 from filewatcher.core.places import Places
 from filewatcher.edges.swmr import SwmrObserver
 from filewatcher.errors import Broken, Unknown
@@ -98,6 +98,7 @@ class Albums:
 
     async def _opened(self, name: str, wishes: Wishes) -> Album:
         order, _ = await asyncio.to_thread(order_of, wishes)
+        order = replace(order, roots=self._roots.names)
         places = Places()
         try:
             detector = await asyncio.wait_for(self._look(wishes, places), LOOKING)
@@ -116,14 +117,11 @@ class Albums:
         """Note where all frames are, in files that do not change any more."""
         detector: Detector | None = None
         scanned = False
-        async with SwmrObserver(*wishes.masters, wait=False, frames=wishes.frames) as observer:
+        async with SwmrObserver(*wishes.masters, wait=False, frames=wishes.frames, roots=self._roots) as observer:
             while detector is None or not scanned:
                 for news in await observer.observe():
                     places.note(news)
                     match news:
-                        case Described():
-                            for file in news.frame_map.files:
-                                self._roots.check(file.path)
                         case DetectorRead():
                             detector = news.detector
                         case Writers():

@@ -8,6 +8,7 @@ import os
 import threading
 import time
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -190,6 +191,7 @@ class CollectionWork:
         self._workshop, self._name, self._ask = workshop, name, ask
         wishes = workshop.wishes(ask)
         order, reason = order_of(wishes)
+        order = replace(order, roots=workshop.roots.names)
         self.opened: Opened | None = None
         office = workshop.office
         self._depositor = None if office is None or not ask.dcids else Depositor(office, ask.dcids)
@@ -202,7 +204,7 @@ class CollectionWork:
         pool = Timed(self._place.share, self._places, workshop.stage)
         self._built = build(
             wishes, order, pool, self._open, told, workshop.limits, workshop.budget,
-            lambda observer: Noting(observer, self._places),
+            lambda observer: Noting(observer, self._places), workshop.roots,
         )  # fmt: skip
 
     @property
@@ -254,9 +256,7 @@ class CollectionWork:
         await self._notifier.close(self._say)
 
     def _open(self, run: Run, described: Sequence[Described]) -> Opened:
-        """Decide what the loop needs to know; what the master leads to must be allowed as well."""
-        for path in {file.path for one in described for file in one.frame_map.files}:
-            self._workshop.roots.check(path)
+        """Decide what the loop needs to know."""
         self.opened = self._desk.open(run, described)
         is_grid = any(grid is not None for grid in self.opened.grids)
         self._place.share.priority = priority_of(self._ask, grid=is_grid)

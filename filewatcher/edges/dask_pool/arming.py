@@ -101,7 +101,7 @@ class Arming:
     async def _judge(self, tasks: Tasks, address: str, name: str) -> FilewatcherError | None:
         job = self._job
         what = (self._name, asdict(job.detector), dict(job.parameters), job.engine, self._analysis, job.verify > 0)
-        future = tasks.submit(address, AT_ONCE, worker.arm, *what, self._versions, job.paths)
+        future = tasks.submit(address, AT_ONCE, worker.arm, *what, self._versions, (job.paths, job.roots))
         try:
             error = await asyncio.wait_for(future.exception(), ARM_LIMIT)
             reason = None if error is not None else await future

@@ -40,6 +40,7 @@ that ends it would be blamed, time and again."""
 
 _analyses: dict[str, Analysis] = {}
 _judges: dict[str, Judge] = {}
+_roots: dict[str, tuple[str, ...]] = {}
 
 
 def arm(
@@ -50,13 +51,15 @@ def arm(
     analysis: str,
     judged: bool,
     versions: Mapping[str, str],
-    paths: Sequence[str],
+    reading: tuple[Sequence[str], Sequence[str]],
 ) -> str | None:
     """Build `analysis`, a class by name, and let it analyse a blank image: the first frame is as fast as the others.
 
-    `judged`: real DIALS is built beside it.
-    Returns why this worker cannot be trusted with the collection: other `versions`, or it cannot read `paths`.
+    `judged`: real DIALS is built beside it. `reading`: paths that it must be able to read, and folders outside which it
+    must not read anything (none = anywhere).
+    Returns why this worker cannot be trusted with the collection: other `versions`, or it cannot read those paths.
     """
+    paths, roots = reading
     # what an engine prints must not end up between the JSON lines on our standard output
     os.dup2(2, 1)
     for path in paths:
@@ -75,6 +78,7 @@ def arm(
     made: type[Analysis] = resolve_name(analysis)
     _analyses[job] = made(Detector(**detector), Parameters.from_json(parameters), engine)
     _analyses[job].warm_up()
+    _roots[job] = tuple(roots)
     if judged:
         from spotfinding.judge import Judge  # noqa: PLC0415  few runs are verified
 
@@ -86,6 +90,7 @@ def disarm(job: str) -> None:
     """Let go of what a collection needed: a worker may live for weeks."""
     _analyses.pop(job, None)
     _judges.pop(job, None)
+    _roots.pop(job, None)
 
 
 def analyse(
@@ -117,15 +122,15 @@ def _analyse(
     A frame that fails does not take the others along; one that takes longer than `limit` seconds ends the process.
     """
     start = time.perf_counter()
-    analysis, stored = _analyses[job], Layout(*layout)
+    analysis, stored, roots = _analyses[job], Layout(*layout), _roots[job]
     patience = _patience(path.rpartition("/")[0])
     numbers: list[bytes] = []
     words: dict[int, tuple[bool, str]] = {}
     verdicts: dict[int, Verdict] = {}
     with Watchdog(limit) as watchdog:
-        for i, place in enumerate(PLACE.iter_unpack(places)):
+        for i, (offset, size, filter_mask) in enumerate(PLACE.iter_unpack(places)):
             watchdog.feed()
-            chunk = Chunk(path, *place)
+            chunk = Chunk(path, offset, size, filter_mask, roots)
             answer = _answer(analysis, chunk, stored, patience)
             if isinstance(answer, Exception):
                 words[i] = isinstance(answer, NotReadable), _sentence(answer)
@@ -144,7 +149,8 @@ def view(job: str, layout: tuple[Any, ...], place: Place, what: str, black: floa
     """
     from spotfinding.imageview import notes, picture  # noqa: PLC0415  few frames are looked at
 
-    analysis, chunk = _analyses[job], Chunk(*place)
+    analysis, (path, offset, size, filter_mask) = _analyses[job], place
+    chunk = Chunk(path, offset, size, filter_mask, _roots[job])
     try:
         pixels = analysis.pixels(chunk, Layout(*layout), _patience(chunk.path.rpartition("/")[0]))
         if what == "image":

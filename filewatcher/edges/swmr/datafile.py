@@ -16,6 +16,7 @@ from filewatcher.edges.swmr.referee import Referee
 from filewatcher.edges.swmr.rowreader import RowReader
 from filewatcher.edges.swmr.storage import within
 from filewatcher.errors import NotReady
+from filewatcher.roots import ANYWHERE
 
 if TYPE_CHECKING:
     import h5py
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from filewatcher.core.framemap import DataFile
     from filewatcher.core.messages import ChunkLayout
     from filewatcher.core.observations import StoredChunk
+    from filewatcher.roots import Roots
 
 OFF = "it is switched off"
 ELSEWHERE = "its file system shows what is new only to who opens it anew"
@@ -39,7 +41,7 @@ class ImageFile:
     `wanted`: bitmap over the rows that hold a frame; others are never reported. `shape`: that of its images, where it
     is known. `live`: it may still be written. `inode`: of the file in which an earlier process has seen frames.
     `direct`: read the chunk index without libhdf5 where that can be done.
-    Raises `Rewritten` whenever it notices that another collection is written to its name.
+    Raises `Forbidden` whenever its name leads out of the `roots`, `Rewritten` when another collection is written to it.
     """
 
     def __init__(
@@ -51,10 +53,9 @@ class ImageFile:
         live: bool,
         inode: int | None,
         direct: bool = True,
+        roots: Roots = ANYWHERE,
     ) -> None:
-        self.source = source
-        self.state = Writer.ABSENT
-        self.problem = ""
+        self.source, self.state, self.problem = source, Writer.ABSENT, ""
         self.layout: ChunkLayout | None = None
         """How its images are stored; None until it could be opened."""
         self.memory = Memory(wanted, source.path, inode)
@@ -62,9 +63,7 @@ class ImageFile:
         self.swept = False
         """The last scan went from the first to the last row, or found none to go for."""
         self._slow = "" if direct else OFF
-        self._live = live
-        self._shape = shape
-        self._direct = direct
+        self._live, self._direct, self._shape, self._roots = live, direct, shape, roots
         self._referee = Referee()
         self._peek: Peek | None = None
         self._changed_at = 0.0
@@ -273,7 +272,7 @@ class ImageFile:
         return self._reader.storage.start is None or self.state is Writer.CLOSED or not self._live
 
     def _peek_again(self) -> Peek | None:
-        self._peek = peek(self.source.path)
+        self._peek = peek(self.source.path, self._roots)
         if self._peek is not None and self.started and self._live:
             self.memory.witness.check(self._peek)
         return self._peek
@@ -286,7 +285,7 @@ class ImageFile:
         self._open()
 
     def _open(self) -> None:
-        self._file = open_for_swmr(self.source.path)
+        self._file = open_for_swmr(self.source.path, self._roots)
         growing = self._live and self.state is Writer.WRITING
         storage = images_of(self._file, self.source, self._shape, growing=growing)
         self.layout = storage.layout

@@ -12,7 +12,7 @@ import numpy as np
 from filewatcher.core.detector import Detector
 from filewatcher.edges.swmr.geometry import read_panel
 from filewatcher.edges.swmr.images import entries
-from filewatcher.edges.swmr.tree import number, read, text
+from filewatcher.edges.swmr.tree import number, text
 from filewatcher.edges.swmr.units import ANGSTROM, KEV, MM, PLANCK_C, factor
 from filewatcher.errors import Broken, NotReady
 
@@ -111,7 +111,7 @@ def _optional(tree: Tree, name: str, notes: _Notes) -> Any:
     if dataset is None:
         return None
     try:
-        return read(dataset)
+        return tree.read(dataset)
     except NotReady as error:
         notes.awaited.append(str(error))
         return None

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from filewatcher.edges.swmr.tree import number, read, text
+from filewatcher.edges.swmr.tree import number, text
 from filewatcher.edges.swmr.units import DEGREES, MM, factor
 from filewatcher.errors import Broken, NotReady
 
@@ -67,10 +67,10 @@ def _from_axes(tree: Tree, detector: str, module: str) -> Panel | None:
     chain = _chain(tree, fast)
     place = np.identity(4)
     for axis in chain:
-        place = _matrix(axis) @ place
-    turn = np.linalg.multi_dot([np.identity(3), *reversed(_turns(chain)), np.identity(3)])
-    slow_turn = np.linalg.multi_dot([np.identity(3), *reversed(_turns(_chain(tree, slow))), np.identity(3)])
-    sizes = [number(read(axis)) for axis in (fast, slow)]
+        place = _matrix(tree, axis) @ place
+    turn = np.linalg.multi_dot([np.identity(3), *reversed(_turns(tree, chain)), np.identity(3)])
+    slow_turn = np.linalg.multi_dot([np.identity(3), *reversed(_turns(tree, _chain(tree, slow))), np.identity(3)])
+    sizes = [number(tree.read(axis)) for axis in (fast, slow)]
     if not (sizes[0] and sizes[1]):
         size = _pixel_size(tree, detector)
     else:
@@ -100,8 +100,9 @@ def _chain(tree: Tree, axis: h5py.Dataset) -> list[h5py.Dataset]:
     return chain
 
 
-def _turns(chain: list[h5py.Dataset]) -> list[NDArray[np.float64]]:
-    return [_matrix(axis)[:3, :3] for axis in chain if text(axis.attrs.get("transformation_type")) == "rotation"]
+def _turns(tree: Tree, chain: list[h5py.Dataset]) -> list[NDArray[np.float64]]:
+    turning = [axis for axis in chain if text(axis.attrs.get("transformation_type")) == "rotation"]
+    return [_matrix(tree, axis)[:3, :3] for axis in turning]
 
 
 def _vector(axis: h5py.Dataset) -> NDArray[np.float64]:
@@ -115,9 +116,9 @@ def _unit(vector: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(vector / np.linalg.norm(vector), np.float64)
 
 
-def _matrix(axis: h5py.Dataset) -> NDArray[np.float64]:
+def _matrix(tree: Tree, axis: h5py.Dataset) -> NDArray[np.float64]:
     """4 x 4 transformation of an axis at its first position: offset, then turn or shift (NXtransformations)."""
-    value = number(read(axis)) or 0.0
+    value = number(tree.read(axis)) or 0.0
     matrix = np.identity(4)
     if text(axis.attrs.get("transformation_type")) == "rotation":
         matrix[:3, :3] = rotation(_vector(axis), np.deg2rad(value * factor(axis, DEGREES, "deg")) if value else 0.0)

@@ -22,7 +22,7 @@ from filewatcher.core.joining import Part, compose, end_to_end, rename
 from filewatcher.core.mapping import place, reach
 from filewatcher.core.observations import Writer
 from filewatcher.edges.swmr.libhdf5 import peek
-from filewatcher.edges.swmr.tree import number, read, text
+from filewatcher.edges.swmr.tree import number, text
 from filewatcher.edges.swmr.virtual import entries_of
 from filewatcher.errors import Broken, NotReady, Refused
 
@@ -183,7 +183,7 @@ class _Finder:
 
     def _refuse_dangling(self, node: Node, where: str) -> None:
         """A source is not in its file: in a file that is still written it may come."""
-        seen = peek(node.file)
+        seen = peek(node.file, self.tree.roots)
         if node.file == self.tree.path or (seen is not None and seen.writer is Writer.CLOSED):
             raise Broken(f"{where} has images in {node.file}:{node.name}, which does not exist")
 
@@ -226,7 +226,7 @@ class _Finder:
         rows = int(dataset.shape[0])
         if low is not None and high is not None and high >= low:
             rows = min(rows, int(high - low) + 1)
-        seen = peek(node.file)
+        seen = peek(node.file, self.tree.roots)
         final = dataset.maxshape[0] is not None or (seen is not None and seen.writer is Writer.CLOSED)
         return Part(file, rows, None if low is None else int(low), final)
 
@@ -251,7 +251,7 @@ class _Finder:
         beside_it = self.tree.find(f"{name.rpartition('/')[0]}/channel").dataset
         if beside_it is None:
             beside_it = self.tree.find(f"{entry}/data/channel").dataset
-        return [] if beside_it is None else [text(value) for value in np.asarray(read(beside_it)).reshape(-1)]
+        return [] if beside_it is None else [text(value) for value in np.asarray(self.tree.read(beside_it)).reshape(-1)]
 
 
 def _counted_from_zero(parts: list[Part]) -> list[Part]:

@@ -16,8 +16,9 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from filewatcher.core.observations import Writer
-from filewatcher.errors import Broken, NotReady
+from filewatcher.errors import Broken, Forbidden, NotReady
 from filewatcher.mounts import file_system
+from filewatcher.roots import ANYWHERE
 
 os.environ["HDF5_USE_FILE_LOCKING"] = "FALSE"  # before h5py is imported: libhdf5 reads it once
 
@@ -27,6 +28,8 @@ from h5py import h5f, h5p
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+
+    from filewatcher.roots import Roots
 
 READ_ATTEMPTS = 25
 """For metadata with a wrong checksum; 25 take 37 ms, each one more doubles that."""
@@ -106,12 +109,13 @@ def in_words(error: Exception) -> str:
     return f"{WHY[number]} ({os.strerror(number)})" if number in WHY else os.strerror(number)
 
 
-def peek(path: str) -> Peek | None:
-    """Look at a file without libhdf5; None = there is no such file.
+def peek(path: str, roots: Roots = ANYWHERE) -> Peek | None:
+    """Look at a file without libhdf5; None = there is no such file. Raises `NotReady`, or `Forbidden` by `roots`.
 
     On a file system that is not coherent, whoever opens the file next sees what is there now.
     Layout: HDF5 File Format Specification, "Disk Format: Level 0A - Format Signature and Superblock".
     """
+    roots.check_link(path)
     try:
         handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -119,6 +123,7 @@ def peek(path: str) -> Peek | None:
     except OSError as error:
         raise NotReady(f"{path} cannot be opened: {in_words(error)}") from error
     try:
+        roots.check_open(handle, path)
         status = os.fstat(handle)
         shows_all = coherent(status.st_dev, os.path.dirname(path))  # noqa: PTH120  of a string that stays one
         if not shows_all:
@@ -175,8 +180,12 @@ def _library() -> ctypes.PyDLL:
     return ctypes.PyDLL(h5p.__file__)
 
 
-def open_for_swmr(path: str) -> h5py.File:
-    """Open a file that may be growing: no locks, bounded retries. Raises `NotReady` if it cannot be read now."""
+def open_for_swmr(path: str, roots: Roots = ANYWHERE) -> h5py.File:
+    """Open a file that may be growing: no locks, bounded retries.
+
+    Raises `NotReady` if it cannot be read now, `Forbidden` by `roots`.
+    """
+    roots.check_link(path)
     access = h5p.create(h5p.FILE_ACCESS)
     access.set_fclose_degree(h5f.CLOSE_STRONG)
     access.set_file_locking(False, True)  # use; ignore where locks are disabled
@@ -185,11 +194,17 @@ def open_for_swmr(path: str) -> h5py.File:
     if attempts(access.id, READ_ATTEMPTS) < 0:
         raise Broken(f"libhdf5 {h5py.version.hdf5_version} does not let us bound its metadata read attempts")
     try:
-        return h5py.File(h5f.open(os.fsencode(path), h5f.ACC_RDONLY | h5f.ACC_SWMR_READ, fapl=access))
+        file = h5py.File(h5f.open(os.fsencode(path), h5f.ACC_RDONLY | h5f.ACC_SWMR_READ, fapl=access))
     except FileNotFoundError as error:
         raise NotReady(f"{path} does not exist") from error
     except (OSError, RuntimeError) as error:
         raise NotReady(f"{path} cannot be opened: {in_words(error)}") from error
+    try:
+        roots.check_open(file.id.get_vfd_handle(), path)
+    except Forbidden:
+        file.close()
+        raise
+    return file
 
 
 @cache

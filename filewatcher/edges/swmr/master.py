@@ -47,10 +47,10 @@ class Master:
         Returns why it is waited for, if that is news. Raises `Broken` or `Refused` if it will never get better.
         """
         try:
-            if self.described is not None and peek(self.path) == self._before:
+            if self.described is not None and peek(self.path, self._request.roots) == self._before:
                 return []  # as it was; another scan's is waited for
             described, seen = self.read()
-            again = peek(self.path)
+            again = peek(self.path, self._request.roots)
         except (NotReady, Broken) as error:
             self.described = None
             return self._refuse(error, now)
@@ -61,7 +61,7 @@ class Master:
 
     def read(self) -> tuple[Described, Peek]:
         """What the master says now, and how it looked before it was read. Raises `NotReady` or `Broken`."""
-        seen = peek(self.path)
+        seen = peek(self.path, self._request.roots)
         if seen is None:
             raise NotReady(f"{self.path} does not exist")
         try:
@@ -71,7 +71,7 @@ class Master:
 
     def _parse(self, seen: Peek) -> Described:
         request = self._request
-        with Tree(self.path, self._alive) as tree:
+        with Tree(self.path, self._alive, request.roots) as tree:
             images = find_images(tree, request.channel, request.frames)
             frame_map = images.frame_map
             if not request.wait:
@@ -92,7 +92,7 @@ class Master:
         """It cannot be read: wait for it and say why, unless it is as it will ever be."""
         path = self.path
         try:
-            seen, there = peek(path), True
+            seen, there = peek(path, self._request.roots), True
         except NotReady:  # no permission, a server that went away: it may come back
             seen, there = None, False
         if not self._request.wait:

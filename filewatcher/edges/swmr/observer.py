@@ -12,6 +12,7 @@ from filewatcher.edges.swmr.effort import Budget, Effort
 from filewatcher.edges.swmr.nursery import SILENCE, Child
 from filewatcher.edges.swmr.request import Request
 from filewatcher.errors import Broken, FilewatcherError, NotReady
+from filewatcher.roots import ANYWHERE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from filewatcher.core.observations import Observation
+    from filewatcher.roots import Roots
 
 LIVES = 5
 """Children that may die one after the other without news."""
@@ -33,7 +35,7 @@ class SwmrObserver:
     master does not say. `seen`: asked whenever a child is started: file number -> bitmap over the rows already known.
     `mask_wait`: seconds to wait for linked files of geometry and mask once frames are on disk.
     `direct`: False = leave every chunk index to libhdf5, which is slower in long files. `budget`: what this collection
-    shares with others of the same process.
+    shares with others of the same process. `roots`: files outside are not read, whoever leads to them, now or later.
 
     Use `close` (or ``async with``) in the end; nothing is left behind.
     """
@@ -48,9 +50,10 @@ class SwmrObserver:
         mask_wait: float = 10.0,
         direct: bool = True,
         budget: Budget | None = None,
+        roots: Roots = ANYWHERE,
     ) -> None:
         path, *others = (str(Path(master).absolute()) for master in masters)
-        self._request = Request(path, wait, channel, frames, mask_wait, direct, others=tuple(others))
+        self._request = Request(path, wait, channel, frames, mask_wait, direct, others=tuple(others), roots=roots)
         self._seen = seen
         self._budget = budget or Budget()
         self._spent = Effort()
@@ -84,7 +87,7 @@ class SwmrObserver:
     async def observe(self) -> list[Observation]:
         """Wait for the next news.
 
-        Raises `Broken` (or `Refused`) when there will be none: the master or its files are wrong for good.
+        Raises `Broken` (or `Refused`, `Forbidden`) when there will be none: the master or its files are wrong for good.
         """
         while self._error is None and not self._closed:
             word = await (self._child or await self._start()).word()

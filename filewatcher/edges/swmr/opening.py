@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import h5py
+from h5py import h5d, h5l
 
 from filewatcher.edges.swmr.storage import storage_of
 from filewatcher.errors import Broken, NotReady
 
 if TYPE_CHECKING:
-    import h5py
-
     from filewatcher.core.framemap import DataFile
     from filewatcher.edges.swmr.storage import Storage
 
@@ -24,15 +25,9 @@ def images_of(file: h5py.File, source: DataFile, shape: tuple[int, int] | None, 
     Raises `Redirected`, `NotReady` if they are not there yet, `Broken` if they cannot be read while they are written.
     """
     path, name = source.path, source.dataset
-    group, _, leaf = name.rpartition("/")
-    if name not in file:
-        kind = file.get(group or "/", getlink=False)
-        if kind is not None and leaf in kind:
-            raise Redirected(f"{path}:{name}")
+    dataset = _dataset(file, name)
+    if dataset is None:
         raise NotReady(f"{path} has no {name}")
-    dataset = file[name]
-    if dataset.file.filename != file.filename or dataset.is_virtual:
-        raise Redirected(f"{path}:{name}")
     storage = storage_of(dataset, source.channel)
     if shape not in (None, storage.layout.shape):
         raise Broken(
@@ -46,3 +41,19 @@ def images_of(file: h5py.File, source: DataFile, shape: tuple[int, int] | None, 
             "with filewatcher reprocess"
         )
     return storage
+
+
+def _dataset(file: h5py.File, name: str) -> h5py.Dataset | None:
+    """Return a dataset of this very file, None = there is none yet; no link is followed here, wherever it leads."""
+    node: Any = file
+    for part in filter(None, name.split("/")):
+        if not isinstance(node, h5py.Group) or not node.id.links.exists(part.encode()):
+            return None
+        if node.id.links.get_info(part.encode()).type != h5l.TYPE_HARD:
+            raise Redirected(f"{file.filename}:{name}")
+        node = node[part]
+    if not isinstance(node, h5py.Dataset):
+        return None
+    if node.id.get_create_plist().get_layout() == h5d.VIRTUAL:
+        raise Redirected(f"{file.filename}:{name}")
+    return node

@@ -13,7 +13,6 @@ import numpy as np
 
 from filewatcher.core.observations import OnDisk, Superseded, Writer, Writers
 from filewatcher.edges.swmr.datafile import ImageFile
-from filewatcher.edges.swmr.effort import SHARE
 from filewatcher.edges.swmr.folders import Folders
 from filewatcher.edges.swmr.following import follow
 from filewatcher.edges.swmr.opening import Redirected
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from filewatcher.core.framemap import FrameMap
     from filewatcher.core.messages import ChunkLayout
     from filewatcher.core.observations import StoredChunk
+    from filewatcher.edges.swmr.request import Request
 
     News = list[OnDisk | Writers | Superseded]
 
@@ -43,32 +43,26 @@ CHECK = 0.1
 class Poller:
     """Keeps asking the files of a map; `now` is any clock in seconds that does not go back.
 
-    `seen`: bitmaps over the rows of files, by number, that need not be reported; `inodes`: of the files in which
-    those were seen. `shape`: that of the images, where the master says it. `live`: False = the files are as they will
-    ever be. `direct`: read chunk indexes without libhdf5 where that can be done. `share`: of a core, to be kept.
+    `seen`: bitmaps over the rows of files, by number, that need not be reported. `shape`: that of the images, where the
+    master says it. `request`: how to look at them.
     """
 
     def __init__(
         self,
         frame_map: FrameMap,
-        shape: tuple[int, int] | None = None,
-        seen: Mapping[int, NDArray[np.bool_]] | None = None,
-        *,
-        live: bool = True,
-        inodes: Mapping[int, int] | None = None,
+        shape: tuple[int, int] | None,
+        seen: Mapping[int, NDArray[np.bool_]],
+        request: Request,
         alive: Callable[[], None] = lambda: None,
-        direct: bool = True,
-        share: float = SHARE,
     ) -> None:
         self.redirected = False
         """A file turned out to be a detour: make the map anew."""
-        self.rhythm = Rhythm(share)
+        self.rhythm = Rhythm(request.share)
         """When to look."""
-        self._live = live
-        self._direct = direct
+        self._live, self._request = request.wait, request
         self._shape = shape
-        self._seen = dict(seen or {})
-        self._inodes = dict(inodes or {})
+        self._seen = dict(seen)
+        self._inodes = dict(request.inodes)
         self._alive = alive
         self._started: dict[int, None] = {}  # a set in the order of the first frames
         self._over = False
@@ -89,8 +83,15 @@ class Poller:
             if number < len(self._files):
                 self._files[number].want(wanted)
             else:
-                known = self._inodes.get(number)
-                file = ImageFile(source, wanted, self._shape, live=self._live, inode=known, direct=self._direct)
+                file = ImageFile(
+                    source,
+                    wanted,
+                    shape,
+                    live=self._live,
+                    inode=self._inodes.get(number),
+                    direct=self._request.direct,
+                    roots=self._request.roots,
+                )
                 self._files.append(file)
             if number in self._seen:
                 self._files[number].memory.know(self._seen[number])

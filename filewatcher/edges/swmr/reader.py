@@ -141,11 +141,8 @@ class MasterReader:
             together([one.frame_map for one in self._said]),
             self._masters[0].images.shape,
             self._seen,
-            live=self._request.wait,
-            inodes=dict(self._request.inodes),
-            alive=self._alive,
-            direct=self._request.direct,
-            share=self._request.share,
+            self._request,
+            self._alive,
         )
         return [*news, *self._said]
 
@@ -203,7 +200,7 @@ class MasterReader:
         give_up = waited or not self._request.wait
         layout = self._poller.layout
         try:
-            with Tree(self._request.master, self._alive) as tree:
+            with Tree(self._request.master, self._alive, self._request.roots) as tree:
                 dtype = layout.dtype if layout is not None else None
                 reading = read_detector(tree, self._masters[0].images, dtype, final=give_up)
         except (NotReady, OSError, RuntimeError, KeyError) as error:

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from filewatcher.edges.swmr.effort import SHARE
+from filewatcher.roots import ANYWHERE
 
 if TYPE_CHECKING:
     from filewatcher.core.framemap import DataFile
+    from filewatcher.roots import Roots
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,8 @@ class Request:
     """(number, st_ino) of those in which an earlier child has seen frames."""
     others: tuple[str, ...] = ()
     """Absolute paths of the masters of further scans of the same collection."""
+    roots: Roots = ANYWHERE
+    """Every file that is opened must be in them, however it was found."""
 
     @property
     def masters(self) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from filewatcher.core.observations import Positions
-from filewatcher.edges.swmr.tree import number, read
+from filewatcher.edges.swmr.tree import number
 from filewatcher.edges.swmr.units import DEGREES, MM, SECONDS, factor
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def _seconds(tree: Tree, name: str) -> float | None:
     dataset = tree.find(name).dataset
     if dataset is None:
         return None
-    value = number(read(dataset))
+    value = number(tree.read(dataset))
     return None if value is None else value * factor(dataset, SECONDS, "s")
 
 
@@ -69,7 +69,7 @@ def rotation_angles(tree: Tree, entry: str, frames: int) -> NDArray[np.float64] 
     for place in ("transformations/omega", "goniometer/omega", "transformations/phi", "goniometer/phi"):
         dataset = tree.find(f"{entry}/sample/{place}").dataset
         if dataset is not None and dataset.shape == (frames,):
-            angles = np.asarray(read(dataset), np.float64) * factor(dataset, DEGREES, "deg")
+            angles = np.asarray(tree.read(dataset), np.float64) * factor(dataset, DEGREES, "deg")
             if np.isfinite(angles).all() and frames and np.ptp(angles) > ROTATION:
                 return angles
     return None
@@ -94,7 +94,7 @@ def _axis(tree: Tree, entry: str, name: str, frames: int) -> NDArray[np.float64]
     for place in (f"sample/transformations/{name}", f"sample/sample_{name[-1]}/{name}", f"data/{name}"):
         dataset = tree.find(f"{entry}/{place}").dataset
         if dataset is not None and dataset.shape == (frames,):
-            values = np.asarray(read(dataset), np.float64) * factor(dataset, MM, "mm")
+            values = np.asarray(tree.read(dataset), np.float64) * factor(dataset, MM, "mm")
             if np.isfinite(values).all():
                 return values
     return None

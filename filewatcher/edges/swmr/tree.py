@@ -12,15 +12,18 @@ from typing import TYPE_CHECKING, Any, Self
 
 import h5py
 import numpy as np
-from h5py import h5l
+from h5py import h5d, h5l
 
 from filewatcher.core.observations import Writer
 from filewatcher.edges.swmr.libhdf5 import open_for_swmr, peek
-from filewatcher.errors import Broken, NotReady
+from filewatcher.errors import Broken, Forbidden, NotReady
+from filewatcher.roots import ANYWHERE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
+
+    from filewatcher.roots import Roots
 
 HOPS = 16
 """Links in a row before they are taken to go round in circles."""
@@ -52,11 +55,13 @@ class Node:
 class Tree:
     """One file, and those that its links lead to, each opened once; use it as a context manager.
 
-    Raises `NotReady` when it is entered if the file is absent or not readable yet.
+    Raises `NotReady` when it is entered if the file is absent or not readable yet, `Forbidden` whenever a name leads
+    out of the `roots`.
     """
 
-    def __init__(self, path: str, alive: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, path: str, alive: Callable[[], None] = lambda: None, roots: Roots = ANYWHERE) -> None:
         self.path = path
+        self.roots = roots
         self._alive = alive
         self._open: dict[str, h5py.File] = {}
 
@@ -73,13 +78,19 @@ class Tree:
 
     def _file(self, path: str) -> h5py.File:
         if path not in self._open:
-            seen = peek(path)
+            self._open[path] = self._opened(path)
+        return self._open[path]
+
+    def _opened(self, path: str) -> h5py.File:
+        try:
+            seen = peek(path, self.roots)
             if seen is None:
                 raise NotReady(f"{path} does not exist")
             if seen.writer is Writer.OPENING:
                 raise NotReady(f"{path} {seen.problem}")
-            self._open[path] = open_for_swmr(path)
-        return self._open[path]
+            return open_for_swmr(path, self.roots)
+        except Forbidden as error:
+            raise self._led_out(path, error) from error
 
     def find(self, name: str, file: str | None = None, hops: int = 0) -> Node:
         """Follow a name (absolute, or relative to the root) in a file, the tree's own by default."""
@@ -110,7 +121,24 @@ class Tree:
             if isinstance(target, h5py.ExternalLink):
                 return self.find(f"{target.path}/{rest}", beside(path, target.filename), hops + 1)
             node, done = node[part], f"{done}/{part}"
+        self._check_sources(path, node)
         return Node(path, done or "/", node)
+
+    def _check_sources(self, path: str, node: Any) -> None:
+        """Before libhdf5 looks for the size of a virtual dataset: in its sources, if it has no end."""
+        if self.roots.everywhere or not isinstance(node, h5py.Dataset):
+            return
+        plist = node.id.get_create_plist()
+        if plist.get_layout() == h5d.VIRTUAL:
+            for name in {plist.get_virtual_filename(i) for i in range(plist.get_virtual_count())} - {"."}:
+                source = beside(path, name)
+                try:
+                    self.roots.check_link(source)
+                except Forbidden as error:
+                    raise self._led_out(source, error) from error
+
+    def _led_out(self, path: str, error: Forbidden) -> Forbidden:
+        return error if path == self.path else Forbidden(f"{self.path} leads out: {error}")
 
     def release(self, path: str) -> None:
         """Close a file that a link has led to, and the objects in it; the tree's own stays open."""
@@ -154,7 +182,25 @@ class Tree:
         node = self.find(name)
         if node.awaited:
             raise NotReady(f"{node.file} does not exist yet, and {self.path}:{name} is in it")
-        return None if node.dataset is None else read(node.dataset)
+        return None if node.dataset is None else self.read(node.dataset)
+
+    def read(self, dataset: h5py.Dataset) -> Any:
+        """Return the whole of a dataset. Raises `NotReady` if that fails: while it is written it may.
+
+        libhdf5 finds the files of a virtual dataset, and of one stored outside, by its own rules: not where there are
+        roots, raises `Forbidden`.
+        """
+        where = f"{dataset.file.filename}:{dataset.name}"
+        plist = dataset.id.get_create_plist()
+        if not self.roots.everywhere and (plist.get_layout() == h5d.VIRTUAL or plist.get_external_count()):
+            raise Forbidden(
+                f"{where} has its values in other files, and which ones cannot be seen before they are read: a server "
+                "with 'roots' takes only values stored in a file, or linked to"
+            )
+        try:
+            return dataset[()]
+        except (OSError, RuntimeError) as error:
+            raise NotReady(f"{where} cannot be read: {error}") from error
 
 
 def beside(path: str, name: str) -> str:
@@ -167,14 +213,6 @@ def beside(path: str, name: str) -> str:
     if target.is_absolute() and not target.exists() and (folder / target.name).exists():
         target = folder / target.name
     return str(folder / target)
-
-
-def read(dataset: h5py.Dataset) -> Any:
-    """Return the whole of a dataset. Raises `NotReady` if that fails: while it is written it may."""
-    try:
-        return dataset[()]
-    except (OSError, RuntimeError) as error:
-        raise NotReady(f"{dataset.file.filename}:{dataset.name} cannot be read: {error}") from error
 
 
 def text(value: Any) -> str:

@@ -1,0 +1,46 @@
+"""A daemon among people who try what they should not: real requests, real files, a real full disk."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import h5py
+import pytest
+
+from filewatcher.testing.daemon import Daemon
+from filewatcher.testing.tinyfiles import LIBVER, write_data, write_metadata
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ROWS = 3
+
+
+@pytest.mark.timeout(240)
+def test_a_collection_that_gains_a_way_out_while_it_is_watched_shows_nothing_of_it(tmp_path: Path) -> None:
+    mine, theirs = tmp_path / "mine", tmp_path / "theirs"
+    mine.mkdir()
+    theirs.mkdir()
+    write_data(theirs / "secret.h5", range(ROWS))
+    master = mine / "scan_master.h5"
+    with h5py.File(master, "w", libver=LIBVER) as file:
+        write_metadata(file, 2 * ROWS)
+        for name, number in (("a.h5", 1), ("b.h5", 2)):
+            file[f"entry/data/data_{number:06d}"] = h5py.ExternalLink(name, "data")
+    write_data(mine / "a.h5", range(ROWS))
+    daemon = Daemon(tmp_path / "daemon", ("--root", str(mine))).start()
+    try:
+        collection = daemon.ask(master=str(master))
+        daemon.until(collection, lambda told: told["scans"] and told["scans"][0]["done"] == ROWS)
+        (mine / "b.h5").symlink_to(theirs / "secret.h5")
+        told = daemon.ended(collection)
+        assert told["state"] == "failed"
+        assert told["reason"].endswith("b.h5 is, or leads, outside the folders that this server may read")
+        assert [line["frame"] for line in daemon.lines(collection) if line["state"] == "done"] == list(range(ROWS))
+        with daemon.http as http:
+            for frame in (0, ROWS):  # of what has ended, its own images too: its master leads out
+                answer = http.get(f"/api/collections/{collection}/frames/{frame}/image")
+                assert (answer.status_code, "outside the folders" in answer.json()["detail"]) == (403, True)
+    finally:
+        assert daemon.stop() == 0
+    assert daemon.faults() == []
