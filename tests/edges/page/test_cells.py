@@ -16,19 +16,31 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from filewatcher.testing.pageserver import PageServer
+    from numpy.typing import NDArray
+
+    from filewatcher.core.grid import Grid
+    from filewatcher.testing.pageserver import PageServer, Told
     from filewatcher.testing.viewer import Viewer
 
 POOL = """() => {
-    const canvas = __grid.panes[0].view.picture.pool.sheet.shown();
+    const { picture, viewport } = __grid.panes[0].view;
+    const { canvas } = picture.shown(viewport.pooling);
     const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
     return [canvas.width, canvas.height, Array.from(data)];
 }"""
 BLOCK = """(column) => {
     const { picture, viewport } = __grid.panes[0].view;
     const size = viewport.pooling;
-    const pixel = picture.shown(size).getContext("2d").getImageData(Math.floor(column / size), 0, 1, 1);
+    const pixel = picture.shown(size).context.getImageData(Math.floor(column / size), 0, 1, 1);
     return Array.from(pixel.data).slice(0, 3);
+}"""
+DRAWN = """() => {
+    const { cells, width, height } = __grid.panes[0].view;
+    return Array.from(new Uint32Array(cells.getImageData(0, 0, width, height).data.buffer));
+}"""
+RANKING = """(metric) => {
+    const { best, unsaid } = __grid.panes[0].store.ranking(metric);
+    return [best, unsaid];
 }"""
 STALL = """(milliseconds) => {
     window.stalled = true;
@@ -44,6 +56,13 @@ LAYOUTS = list(
         ("horizontal", "vertical"), (False, True), ("top-left", "top-right", "bottom-left", "bottom-right")
     )
 )
+
+
+def begun(server: PageServer, columns: int, rows: int) -> tuple[Grid, NDArray[np.float64], Told]:
+    """A collection named grid, of which nothing is known yet; its cells, and all numbers that there will be."""
+    words = scans.scan(columns, rows)
+    grid = scans.grid_of(words["grid"])
+    return grid, scans.numbers(grid), server.add("grid", [words])
 
 
 def test_the_page_knows_the_order_of_frames_as_we_do(viewer: Callable[..., Viewer]) -> None:
@@ -138,6 +157,47 @@ def test_a_scale_that_grows_paints_every_cell_again_those_below_a_pixel_too(
     assert bright.sum() > pixels[0, 0].sum()
 
 
+@pytest.mark.parametrize("enlarged", [1.0, 1.37, 23.0])
+def test_what_is_drawn_bit_by_bit_is_what_is_drawn_at_once(
+    server: PageServer, viewer: Callable[..., Viewer], enlarged: float
+) -> None:
+    """At 0.7 and some more pixels per cell no cell has an edge where a pixel has one."""
+    grid, values, _ = begun(server, 1300, 60)
+    page = viewer().open("grid", "?range=0,200").drawn(0)
+    page.ask("(by) => { const { view } = __grid.panes[0]; view.viewport.zoom(by, 300, 50); view.moved(); }", enlarged)
+    arrival = np.random.default_rng(2).permutation(len(grid)).tolist()
+    for begin in range(0, len(grid), 6000):
+        scans.record(server, "grid", values, arrival[begin : begin + 6000], failed=frozenset({700, 701}))
+        page.drawn(min(begin + 6000, len(grid)))
+    seen = page.ask(DRAWN)
+    page.ask("() => __grid.panes[0].view.moved()")
+    page.until("() => !__grid.panes[0].view.rearranged")
+    assert page.ask(DRAWN) == seen
+    assert len(set(seen)) > 30
+
+
+def test_the_strongest_and_those_without_a_value_are_counted_as_they_come(
+    server: PageServer, viewer: Callable[..., Viewer]
+) -> None:
+    grid, values, _ = begun(server, 30, 20)
+    # equals, of which the first image is the better one, in whatever order they come
+    values[::7, :] = values[3]
+    page = viewer().open("grid").drawn(0)
+    arrival = np.random.default_rng(3).permutation(len(grid)).tolist()
+    for metric, sign in (("n_spots_total", -1), ("estimated_d_min", 1)):
+        page.ask("(metric) => __grid.settings.choose(metric)", metric)
+        known = page.ask("() => __grid.panes[0].store.version")
+        for begin in range(known, known + 300, 50):
+            scans.record(server, "grid", values, arrival[begin : begin + 50], failed=frozenset({0}))
+            page.drawn(begin + 50)
+        ended = np.array(sorted(set(arrival[: known + 300]) - {0}))
+        of = values[ended, METRICS.index(metric)]
+        told = ended[of > 0] if sign < 0 else ended[of >= 0]
+        best = told[np.argsort(sign * values[told, METRICS.index(metric)], kind="stable")]
+        found, unsaid = page.ask(RANKING, metric)
+        assert (found, unsaid) == (best[:10].tolist(), int((of < 0).sum()))
+
+
 def test_a_block_of_empty_cells_shows_its_failure(server: PageServer, viewer: Callable[..., Viewer]) -> None:
     words = scans.scan(2600, 4, snaked=False)
     values = np.zeros((4 * 2600, len(METRICS)))
@@ -150,10 +210,7 @@ def test_a_block_of_empty_cells_shows_its_failure(server: PageServer, viewer: Ca
 
 
 def test_what_is_to_come_was_never_seen_once_it_is_over(server: PageServer, viewer: Callable[..., Viewer]) -> None:
-    words = scans.scan(9, 8)
-    grid = scans.grid_of(words["grid"])
-    told = server.add("grid", [words])
-    values = scans.numbers(grid)
+    grid, values, told = begun(server, 9, 8)
     page = viewer().open("grid")
     scans.record(server, "grid", values, range(50))
     page.drawn(50)
@@ -171,10 +228,7 @@ def test_what_is_to_come_was_never_seen_once_it_is_over(server: PageServer, view
 def test_a_server_that_was_started_again_is_believed_anew(
     server: PageServer, viewer: Callable[..., Viewer], screenshots: Path
 ) -> None:
-    words = scans.scan(20, 15)
-    grid = scans.grid_of(words["grid"])
-    told = server.add("grid", [words])
-    values = scans.numbers(grid)
+    grid, values, told = begun(server, 20, 15)
     page = viewer().open("grid")
     scans.record(server, "grid", values, range(200))
     page.drawn(200)
@@ -199,10 +253,7 @@ def test_a_server_that_was_started_again_is_believed_anew(
 
 
 def test_lost_connections_resume_where_they_were(server: PageServer, viewer: Callable[..., Viewer]) -> None:
-    words = scans.scan(20, 15)
-    grid = scans.grid_of(words["grid"])
-    server.add("grid", [words])
-    values = scans.numbers(grid)
+    grid, values, _ = begun(server, 20, 15)
     page = viewer().open("grid")
     scans.record(server, "grid", values, range(200))
     page.drawn(200)
@@ -222,11 +273,8 @@ def test_lost_connections_resume_where_they_were(server: PageServer, viewer: Cal
 def test_where_no_socket_gets_through_the_same_bytes_come_by_question(
     server: PageServer, viewer: Callable[..., Viewer]
 ) -> None:
-    words = scans.scan(20, 15)
-    grid = scans.grid_of(words["grid"])
+    grid, values, _ = begun(server, 20, 15)
     server.sockets_allowed = False
-    server.add("grid", [words])
-    values = scans.numbers(grid)
     page = viewer().open("grid")
     scans.record(server, "grid", values, range(200))
     page.drawn(200)
@@ -237,10 +285,7 @@ def test_where_no_socket_gets_through_the_same_bytes_come_by_question(
 
 
 def test_a_viewer_that_stalls_draws_what_it_missed_at_once(server: PageServer, viewer: Callable[..., Viewer]) -> None:
-    words = scans.scan(86, 73)
-    grid = scans.grid_of(words["grid"])
-    server.add("grid", [words])
-    values = scans.numbers(grid)
+    grid, values, _ = begun(server, 86, 73)
     page = viewer().open("grid")
     scans.record(server, "grid", values, range(100))
     page.drawn(100)

@@ -25,7 +25,7 @@ export function commands(page) {
     move: (key) => move((pane, frame) => pane.beside(frame, ARROWS[key])),
     step: (key) => move((_, frame) => frame + (key === "j" ? -1 : 1)),
     best: () => {
-      const [best] = ranked(page.panes, settings.metric, 1);
+      const [best] = ranked(page.panes, settings.metric);
       if (best) select(best.pane, best.frame);
     },
     metric: (key) => {

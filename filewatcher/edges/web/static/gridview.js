@@ -39,19 +39,21 @@ export class GridView {
     this.closed = true;
   }
 
-  /** Another scale, theme, metric: everything is to be painted again. */
+  /** Another scale, theme, metric: everything is to be painted again; signs and marks not for another range alone. */
   restyle(scale, theme) {
-    this.scale = scale;
-    this.theme = theme;
-    this.all = true;
+    const range = scale !== this.scale && scale.metric === this.scale?.metric && theme === this.theme;
+    Object.assign(this, { scale, theme, all: true });
+    if (!range) this.rearranged = true;
     beforeNextPicture(this.draw);
   }
 
   /** Some frames have ended; `reset`: all that was known before is void. */
   changed(frames, reset) {
-    if (reset) this.picture.forget();
-    if (reset) this.all = true;
-    else if (!this.all) this.fresh.push(frames);
+    if (reset) {
+      this.picture.forget();
+      [this.all, this.fresh] = [true, []];
+    }
+    this.fresh.push(frames);
     beforeNextPicture(this.draw);
   }
 
@@ -81,45 +83,63 @@ export class GridView {
 
   draw() {
     if (this.closed || !this.width || !this.scale) return;
-    const whole = this.all || this.rearranged;
+    const { rearranged } = this;
+    const whole = this.all || rearranged;
     if (this.all) this.picture.repaint(this.scale, LOOKS[this.theme]);
-    else for (const frames of this.fresh) this.picture.update(frames);
+    for (const frames of this.fresh) this.picture.update(frames);
     if (whole || this.fresh.length) {
-      this.#drawCells();
-      this.#drawSigns(whole ? null : this.fresh);
+      this.#drawCells(whole);
+      this.#drawSigns(rearranged ? null : this.fresh);
       this.draws++;
     }
-    if (whole) drawSnapshot(this);
-    if (whole || this.remark || this.picture.best !== this.best) drawMarks(this);
-    [this.best, this.remark] = [this.picture.best, false];
+    if (rearranged) drawSnapshot(this);
+    const { best } = this.picture;
+    if (rearranged || this.remark || best !== this.best) drawMarks(this);
+    [this.best, this.remark] = [best, false];
     [this.all, this.rearranged, this.fresh] = [false, false, []];
     this.drawn = { version: this.store.version, time: performance.timeOrigin + performance.now() };
     this.events.drawn?.(this.drawn);
   }
 
-  #drawCells() {
+  /** All that is seen, or only where pixels have changed. */
+  #drawCells(whole) {
     const { cells, viewport, width, height } = this;
     const size = viewport.pooling;
-    const from = this.picture.shown(size);
+    const sheet = this.picture.shown(size);
+    const changed = sheet.put();
+    if (!whole && !changed) return;
     const seen = viewport.visible(width, height);
     // blocks of cells share the pixels of the coarse copy
     const [left, top] = [Math.floor(seen.left / size), Math.floor(seen.top / size)];
     const [right, bottom] = [Math.ceil(seen.right / size), Math.ceil(seen.bottom / size)];
-    cells.clearRect(0, 0, width, height);
-    if (right <= left || bottom <= top) return;
     cells.globalAlpha = this.snapshot && this.settings.snapshot ? this.settings.opacity : 1;
     cells.imageSmoothingEnabled = false;
-    cells.drawImage(
-      from, left, top, right - left, bottom - top,
-      viewport.x + left * size * viewport.width, viewport.y + top * size * viewport.height,
-      (right - left) * size * viewport.width, (bottom - top) * size * viewport.height,
-    );
+    cells.save();
+    if (!whole) {
+      // the same picture through a hole, so that its pixels lie where they would
+      const [x, y] = viewport.place(changed.left * size, changed.top * size).map(Math.floor);
+      const [x1, y1] = viewport.place(changed.right * size, changed.bottom * size).map(Math.ceil);
+      cells.beginPath();
+      cells.rect(x - 1, y - 1, x1 - x + 2, y1 - y + 2);
+      cells.clip();
+    }
+    cells.clearRect(0, 0, width, height);
+    if (right > left && bottom > top) {
+      cells.drawImage(
+        sheet.canvas, left, top, right - left, bottom - top,
+        viewport.x + left * size * viewport.width, viewport.y + top * size * viewport.height,
+        (right - left) * size * viewport.width, (bottom - top) * size * viewport.height,
+      );
+    }
+    cells.restore();
   }
 
   /** Signs of the cells of some frames, or of all that are seen. */
   #drawSigns(changes) {
     const { signs, viewport } = this;
     const cell = Math.min(viewport.width, viewport.height);
+    // an empty layer costs as much to compose as a full one
+    signs.canvas.hidden = cell < SMALLEST_SIGN;
     if (changes === null) signs.clearRect(0, 0, this.width, this.height);
     if (cell < SMALLEST_SIGN) return;
     const paths = new Map(Object.keys(SIGNS).map((look) => [Number(look), new Path2D()]));

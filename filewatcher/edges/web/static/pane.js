@@ -130,12 +130,7 @@ export class Pane {
 
   /** Done, but with too few spots for a value under this metric. */
   #unsaid() {
-    if (!this.scale?.estimated) return 0;
-    let count = 0;
-    for (let frame = 0; frame < this.store.frames; frame++) {
-      if (this.store.states[frame] === 1 && Number.isNaN(this.store.value(this.scale.metric, frame))) count++;
-    }
-    return count;
+    return this.scale?.estimated ? this.store.ranking(this.scale.metric).unsaid : 0;
   }
 
   async #photograph(snapshot) {

@@ -1,7 +1,8 @@
-// The picture of a grid at one pixel per cell, and a coarser copy in which no strong cell gets lost.
+// The picture of a grid at one pixel per cell, and a coarser one in which no strong cell gets lost. Each is coloured only
+// while it is the one that is shown.
 
 import { BEYOND, DONE, FAILED, MISSING, UNKNOWN, WAITING, packed } from "./states.js";
-import { METRICS, isEstimated } from "./metrics.js";
+import { METRICS } from "./metrics.js";
 import { PALETTE } from "./scale.js";
 
 /** Worth less than any value: too few spots to say one, and not seen. */
@@ -19,89 +20,134 @@ class Sheet {
     this.context = this.canvas.getContext("2d", { willReadFrequently: true });
     this.image = this.context.createImageData(columns, rows);
     this.pixels = new Uint32Array(this.image.data.buffer);
-    this.changed();
+    this.all();
   }
 
-  /** All of it, or the pixel of one place. */
-  changed(place = null) {
-    if (place === null) {
-      [this.left, this.top, this.right, this.bottom] = [0, 0, this.columns - 1, this.rows - 1];
-      return;
-    }
+  all() {
+    [this.left, this.top, this.right, this.bottom] = [0, 0, this.columns, this.rows];
+  }
+
+  set(place, pixel) {
+    this.pixels[place] = pixel;
     const column = place % this.columns;
     const row = (place - column) / this.columns;
     if (column < this.left) this.left = column;
-    if (column > this.right) this.right = column;
+    if (column >= this.right) this.right = column + 1;
     if (row < this.top) this.top = row;
-    if (row > this.bottom) this.bottom = row;
+    if (row >= this.bottom) this.bottom = row + 1;
   }
 
-  /** Put what has changed on the canvas, and return it. */
-  shown() {
-    if (this.right >= this.left) {
-      const [width, height] = [this.right - this.left + 1, this.bottom - this.top + 1];
-      this.context.putImageData(this.image, 0, 0, this.left, this.top, width, height);
-      [this.left, this.top, this.right, this.bottom] = [this.columns, this.rows, -1, -1];
-    }
-    return this.canvas;
+  /** Put what has changed on the canvas; returns where that is, {left, top, right, bottom}, or null for nowhere. */
+  put() {
+    const { left, top, right, bottom } = this;
+    if (right <= left) return null;
+    this.context.putImageData(this.image, 0, 0, left, top, right - left, bottom - top);
+    [this.left, this.top, this.right, this.bottom] = [this.columns, this.rows, 0, 0];
+    return { left, top, right, bottom };
+  }
+}
+
+/** One pixel per cell. */
+class Cells {
+  constructor(picture) {
+    Object.assign(this, { picture, size: 1, stale: true });
+    this.sheet = new Sheet(picture.grid.columns, picture.grid.rows);
+  }
+
+  take(frame, cell) {
+    if (!this.stale) this.sheet.set(cell, this.picture.colour(frame));
+  }
+
+  paint() {
+    const { picture, sheet } = this;
+    const { cells, store } = picture;
+    const known = Math.min(store.frames, cells.length);
+    for (let frame = 0; frame < known; frame++) sheet.pixels[cells[frame]] = picture.colour(frame);
+    const waiting = picture.colour(-1);
+    for (let frame = known; frame < cells.length; frame++) sheet.pixels[cells[frame]] = waiting;
+  }
+
+  standsFor(row, column) {
+    return this.picture.grid.frame(row, column);
+  }
+}
+
+/** One pixel per block of size x size cells: that of its best cell. */
+class Blocks {
+  constructor(picture, size) {
+    Object.assign(this, { picture, size, stale: true });
+    this.sheet = new Sheet(Math.ceil(picture.grid.columns / size), Math.ceil(picture.grid.rows / size));
+    const count = this.sheet.columns * this.sheet.rows;
+    this.best = new Int32Array(count).fill(-1);
+    this.worth = new Float64Array(count).fill(-Infinity);
+    const { cells, store } = picture;
+    const known = Math.min(store.frames, cells.length);
+    for (let frame = 0; frame < known; frame++) if (store.states[frame] !== WAITING) this.take(frame, cells[frame]);
+  }
+
+  take(frame, cell) {
+    const { picture, sheet, best, worth } = this;
+    const block = this.#block(Math.floor(cell / picture.grid.columns), cell % picture.grid.columns);
+    const deserved = picture.worth(frame);
+    if (deserved < worth[block] || (deserved === worth[block] && best[block] >= 0)) return;
+    [worth[block], best[block]] = [deserved, frame];
+    if (!this.stale) sheet.set(block, picture.colour(frame));
+  }
+
+  paint() {
+    const { picture, sheet, best } = this;
+    for (let block = 0; block < best.length; block++) sheet.pixels[block] = picture.colour(best[block]);
+  }
+
+  standsFor(row, column) {
+    const best = this.best[this.#block(row, column)];
+    return best < 0 ? this.picture.grid.frame(row, column) : best;
+  }
+
+  #block(row, column) {
+    return Math.floor(row / this.size) * this.sheet.columns + Math.floor(column / this.size);
   }
 }
 
 export class Picture {
   constructor(grid, store) {
-    this.grid = grid;
-    this.store = store;
+    Object.assign(this, { grid, store, looks: [] });
     this.cells = grid.cells();
-    this.sheet = new Sheet(grid.columns, grid.rows);
-    this.pool = null;
-    this.looks = [];
-    this.#noBest();
+    this.forget();
   }
 
-  /** Another scale or other looks: colour every cell, of the coarse copy, too. */
+  /** Another scale or other looks: every cell gets another colour, when it is shown next. */
   repaint(scale, looks) {
+    // another number has other best cells; another range has not
+    if (scale.metric !== this.scale?.metric) this.forget();
     this.scale = scale;
     this.values = this.store.values[METRICS.indexOf(scale.metric)];
     this.looks = Object.entries(looks).reduce((all, [state, { face }]) => ((all[state] = packed(face)), all), []);
-    const { pixels } = this.sheet;
-    const waiting = this.#colour(-1);
-    const known = Math.min(this.store.frames, this.cells.length);
-    this.#noBest();
-    for (let frame = 0; frame < known; frame++) {
-      pixels[this.cells[frame]] = this.#colour(frame);
-      this.#rank(frame);
-    }
-    for (let frame = known; frame < this.cells.length; frame++) pixels[this.cells[frame]] = waiting;
-    this.sheet.changed();
-    // frames that ended since the last time are not in the coarse copy yet
-    if (this.pool) this.#fillPool(this.pool.size);
+    for (const layer of this.layers) layer.stale = true;
   }
 
   /** Some frames have ended. */
   update(frames) {
-    const { sheet, cells } = this;
     // a longer scan has other arrays
     this.values = this.store.values[METRICS.indexOf(this.scale.metric)];
-    for (const frame of frames) {
-      if (frame >= cells.length) continue;
-      const cell = cells[frame];
-      sheet.pixels[cell] = this.#colour(frame);
-      sheet.changed(cell);
-      this.#rank(frame);
-      if (this.pool) this.#intoPool(frame, cell);
-    }
+    const { layers, cells } = this;
+    for (const frame of frames) if (frame < cells.length) for (const layer of layers) layer.take(frame, cells[frame]);
   }
 
-  /** Forget the coarse copy: the frames in it are no longer what they were. */
+  /** Frames are no longer what they were. */
   forget() {
-    this.pool = null;
+    this.layers = [];
   }
 
-  /** A canvas with one pixel per cell, or, for `size` > 1, one per block of size x size cells: the best of each. */
+  /** Pixels, one per cell, or, for `size` > 1, one per block of size x size cells: the best of each. */
   shown(size = 1) {
-    if (size <= 1) return this.sheet.shown();
-    if (this.pool?.size !== size) this.#fillPool(size);
-    return this.pool.sheet.shown();
+    const layer = this.#layer(size);
+    if (layer.stale) {
+      layer.stale = false;
+      layer.paint();
+      layer.sheet.all();
+    }
+    return layer.sheet;
   }
 
   /** What a cell looks like, as one of the states. */
@@ -112,24 +158,15 @@ export class Picture {
 
   /** The frame that stands for a cell in a picture of blocks: the best of its block. */
   standsFor(row, column, size) {
-    if (size <= 1 || this.pool?.size !== size) return this.grid.frame(row, column);
-    const best = this.pool.best[Math.floor(row / size) * this.pool.sheet.columns + Math.floor(column / size)];
-    return best < 0 ? this.grid.frame(row, column) : best;
-  }
-
-  #noBest() {
-    [this.best, this.bestWorth] = [null, this.scale?.estimated ? UNSAID : Number.MIN_VALUE];
+    return this.#layer(size).standsFor(row, column);
   }
 
   /** The frame with the best value, the first of equals; one without any spot is not it. */
-  #rank(frame) {
-    const worth = this.#worth(frame);
-    if (worth > this.bestWorth || (worth === this.bestWorth && frame < this.best)) {
-      [this.best, this.bestWorth] = [frame, worth];
-    }
+  get best() {
+    return this.store.ranking(this.scale.metric).best.find((frame) => frame < this.cells.length) ?? null;
   }
 
-  #colour(frame) {
+  colour(frame) {
     const { store, scale, looks } = this;
     const state = frame < 0 ? WAITING : store.states[frame];
     if (state !== DONE) return looks[state === WAITING && store.ended ? MISSING : state];
@@ -139,7 +176,7 @@ export class Picture {
   }
 
   /** How much a frame deserves to be seen: values by themselves, failures before empty images, the rest after. */
-  #worth(frame) {
+  worth(frame) {
     const state = this.store.states[frame];
     const { estimated } = this.scale;
     if (state === DONE) {
@@ -151,28 +188,13 @@ export class Picture {
     return state === MISSING ? LESS_THAN_UNSAID : -Infinity;
   }
 
-  #fillPool(size) {
-    const [columns, rows] = [Math.ceil(this.grid.columns / size), Math.ceil(this.grid.rows / size)];
-    const sheet = this.pool?.size === size ? this.pool.sheet : new Sheet(columns, rows);
-    this.pool = { size, sheet, best: new Int32Array(columns * rows).fill(-1), worth: new Float64Array(columns * rows) };
-    this.pool.worth.fill(-Infinity);
-    const known = Math.min(this.store.frames, this.cells.length);
-    for (let frame = 0; frame < known; frame++) {
-      if (this.store.states[frame] !== WAITING) this.#intoPool(frame, this.cells[frame]);
+  /** That of one cell per pixel, and the last coarser one, are kept. */
+  #layer(size) {
+    let layer = this.layers.find((each) => each.size === size);
+    if (!layer) {
+      layer = size > 1 ? new Blocks(this, size) : new Cells(this);
+      this.layers = [layer, ...this.layers.filter((each) => (each.size > 1) !== (size > 1))];
     }
-    for (let block = 0; block < this.pool.best.length; block++) sheet.pixels[block] = this.#colour(this.pool.best[block]);
-    sheet.changed();
-  }
-
-  #intoPool(frame, cell) {
-    const { size, sheet, best, worth } = this.pool;
-    const column = cell % this.grid.columns;
-    const row = (cell - column) / this.grid.columns;
-    const block = Math.floor(row / size) * sheet.columns + Math.floor(column / size);
-    const deserved = this.#worth(frame);
-    if (deserved < worth[block] || (deserved === worth[block] && best[block] >= 0)) return;
-    [worth[block], best[block]] = [deserved, frame];
-    sheet.pixels[block] = this.#colour(frame);
-    sheet.changed(block);
+    return layer;
   }
 }

@@ -1,6 +1,7 @@
 // What is known of one scan: a slot per frame. Only messages fill it; everything else reads.
 
 import { METRICS, isEstimated } from "./metrics.js";
+import { Ranking } from "./ranking.js";
 import { DONE, FAILED, MISSING, UNKNOWN, WAITING } from "./states.js";
 
 export class ScanStore {
@@ -17,6 +18,7 @@ export class ScanStore {
     this.states = new Uint8Array(0);
     this.values = METRICS.map(() => new Float32Array(0));
     this.counts = [0, 0, 0, 0];
+    this.ranked = null;
   }
 
   /**
@@ -52,7 +54,9 @@ export class ScanStore {
       const [from, to] = [values[metric], this.values[metric]];
       for (let i = 0; i < count; i++) to[fresh[i]] = from[places[i]];
     }
-    return fresh.subarray(0, count);
+    const ended = fresh.subarray(0, count);
+    this.ranked?.take(ended);
+    return ended;
   }
 
   /** What a frame looks like under a metric: its state, or UNKNOWN where it is analysed and has no value. */
@@ -68,22 +72,10 @@ export class ScanStore {
     return this.states[frame] === DONE && !(isEstimated(metric) && value < 0) ? value : Number.NaN;
   }
 
-  /** The best frames under a metric, the best first, the first of equals first; only those that say something. */
-  strongest(metric, most) {
-    const values = this.values[METRICS.indexOf(metric)];
-    const sign = isEstimated(metric) ? -1 : 1;
-    const best = [];
-    for (let frame = 0; frame < this.frames; frame++) {
-      if (this.states[frame] !== DONE) continue;
-      const value = values[frame];
-      if (!(value >= 0) || (sign > 0 && value === 0)) continue;
-      if (best.length === most && sign * values[best[most - 1]] >= sign * value) continue;
-      let at = best.length;
-      while (at > 0 && sign * values[best[at - 1]] < sign * value) at--;
-      best.splice(at, 0, frame);
-      if (best.length > most) best.pop();
-    }
-    return best;
+  /** The best frames under a metric, and how many have no value; that of one metric is kept. */
+  ranking(metric) {
+    if (this.ranked?.metric !== metric) this.ranked = new Ranking(this, metric);
+    return this.ranked;
   }
 
   /** How many frames look like this; `waiting` are never seen once the collection has ended. */

@@ -7,8 +7,10 @@ export function ageOf(seconds) {
   return seconds < 172_800 ? `${Math.round(seconds / 3600)} h` : `${Math.round(seconds / 86_400)} days`;
 }
 
+const THOUSANDS = new Intl.NumberFormat("en-GB");
+
 /** A whole number with its thousands apart. */
-export const whole = (number) => number.toLocaleString("en-GB").replaceAll(",", "\u202f");
+export const whole = (number) => THOUSANDS.format(number).replaceAll(",", "\u202f");
 
 const STATES = {
   waiting: "waiting for the first image",
