@@ -7,7 +7,7 @@ whoever was away goes on where it was, and from 0 it is all that there is.
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
@@ -15,12 +15,15 @@ from filewatcher.core.messages import METRICS, FrameFailed, FrameMissing, FrameR
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from collections.abc import Set as AbstractSet
 
     from numpy.typing import NDArray
 
     from filewatcher.core.messages import Outcome
     from filewatcher.core.report import ScanReport
 
+Row: TypeAlias = tuple[int, State, int, tuple[float, ...]]
+"""(frame, state, attempts, numbers as `METRICS`)."""
 HEADER = struct.Struct("<4sIQQII")
 """Magic, generation, since, version, n, frames."""
 MAGIC = b"FWC1"
@@ -96,10 +99,13 @@ class CellLog:
         values = self._values[:, since:until].astype("<f4")
         return b"".join((header, self._frame[since:until].tobytes(), states, bytes(-n % 4), values.tobytes()))
 
-    def rows(self, since: int = 0, until: int | None = None) -> Iterator[tuple[int, State, int, tuple[float, ...]]]:
-        """Yield (frame, state, attempts, numbers as `METRICS`) in the order of the log."""
+    def rows(self, since: int = 0, until: int | None = None, states: AbstractSet[State] | None = None) -> Iterator[Row]:
+        """Yield frames in the order of the log; only of `states`, if given."""
         until = self.version if until is None else min(until, self.version)
-        for place in range(max(0, since), until):
+        places = np.arange(max(0, since), until)
+        if states is not None:
+            places = places[np.isin(self._state[places], list(states))]
+        for place in places.tolist():
             numbers = tuple(self._values[:, place].tolist())
             yield int(self._frame[place]), State(self._state[place]), int(self._attempts[place]), numbers
 

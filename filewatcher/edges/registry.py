@@ -10,9 +10,11 @@ import json
 import os
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from filewatcher.core.asks import ask_from, ask_json
+from filewatcher.core.grid import Grid
 from filewatcher.errors import Broken, Refused
 from filewatcher.lock import Held, lock
 from filewatcher.service.ports import Kept
@@ -23,7 +25,11 @@ if TYPE_CHECKING:
 FILE = "service.sqlite3"
 LOCK = "service.lock"
 COLUMNS = ("id", "created", "state", "reason", "ended", "key", "folder", "age", "stopped")
-"""Those that are words; then come the ask and the summary, as JSON."""
+"""Those that are words."""
+JSONS = ("ask", "summary", "grids")
+"""Those that are JSON."""
+LATER = {"grids": "text not null default '[]'"}
+"""Columns that lists of older versions do not have."""
 
 SCHEMA = """
 create table if not exists collection (
@@ -31,11 +37,11 @@ create table if not exists collection (
     ended text, key text, folder text, age text, stopped text, ask text not null, summary text not null);
 """
 KEEP = f"""
-insert into collection ({", ".join(COLUMNS)}, ask, summary) values ({", ".join("?" * 11)})
-on conflict (id) do update set {", ".join(f"{name} = excluded.{name}" for name in (*COLUMNS[2:], "ask", "summary"))}
+insert into collection ({", ".join((*COLUMNS, *JSONS))}) values ({", ".join("?" * 12)})
+on conflict (id) do update set {", ".join(f"{name} = excluded.{name}" for name in (*COLUMNS[2:], *JSONS))}
 """  # noqa: S608  names of our own
 LOAD = f"""
-select {", ".join(COLUMNS)}, ask, summary from collection where ended is null or number in
+select {", ".join((*COLUMNS, *JSONS))} from collection where ended is null or number in
 (select number from collection where ended is not null order by number desc limit ?) order by number
 """  # noqa: S608  names of our own
 
@@ -58,15 +64,17 @@ class SqliteRegistry:
         """Return those that have not ended and the last so many that have, in the order of asking."""
         rows = self._thread.submit(lambda: self._db.execute(LOAD, (ended,)).fetchall()).result()
         found = []
-        for *words, ask, summary in rows:
+        for *words, ask, summary, grids in rows:
             known = dict(zip(COLUMNS, words, strict=True))
-            found.append(Kept(ask=ask_from(json.loads(ask)), summary=json.loads(summary), **known))
+            by_hand = tuple(None if one is None else Grid(**one) for one in json.loads(grids))
+            found.append(Kept(ask=ask_from(json.loads(ask)), summary=json.loads(summary), grids=by_hand, **known))
         return found
 
     async def keep(self, kept: Kept) -> None:
         """Remember one, in place of what was known of it; returns when it is on disk. Raises `Broken`."""
         words = [getattr(kept, name) for name in COLUMNS]
-        row = (*words, json.dumps(ask_json(kept.ask)), json.dumps(dict(kept.summary)))
+        grids = [None if one is None else asdict(one) for one in kept.grids]
+        row = (*words, json.dumps(ask_json(kept.ask)), json.dumps(dict(kept.summary)), json.dumps(grids))
         await asyncio.get_running_loop().run_in_executor(self._thread, self._write, row)
 
     def close(self) -> None:
@@ -89,6 +97,9 @@ def _open(path: Path) -> sqlite3.Connection:
         db.execute("pragma journal_mode = wal")
         db.execute("pragma synchronous = full")
         db.executescript(SCHEMA)
+        there = {name for _, name, *_ in db.execute("pragma table_info(collection)")}
+        for name in LATER.keys() - there:
+            db.execute(f"alter table collection add column {name} {LATER[name]}")
     except sqlite3.Error as error:
         raise Broken(
             f"the list of collections {path} cannot be opened ({error}): if its disk is full, make room; if it is "

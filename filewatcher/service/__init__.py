@@ -4,7 +4,7 @@ It knows no network, no file and no database, only Protocols, as `filewatcher.da
 """
 
 from filewatcher.service.entry import Entry, Scan
-from filewatcher.service.ports import Ended, Kept, Registry, Work, Works
-from filewatcher.service.service import Service, Terms
+from filewatcher.service.ports import Ended, Kept, Registry, Terms, Work, Works
+from filewatcher.service.service import Service
 
 __all__ = ["Ended", "Entry", "Kept", "Registry", "Scan", "Service", "Terms", "Work", "Works"]

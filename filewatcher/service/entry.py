@@ -11,6 +11,7 @@ from filewatcher.core.answers import centring_json
 from filewatcher.core.asks import priority_of
 from filewatcher.core.lines import grid_words
 from filewatcher.core.messages import State
+from filewatcher.errors import Refused
 from filewatcher.service.ports import Kept
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from filewatcher.core.answers import Answer
     from filewatcher.core.cells import CellLog
+    from filewatcher.core.grid import Grid
     from filewatcher.core.gridinfo import GridInfo
     from filewatcher.core.lines import Json
     from filewatcher.core.observations import Described
@@ -79,6 +81,7 @@ class Entry:
         self.folder = kept.folder
         self.age = kept.age
         self.stopped = kept.stopped
+        self.grids = kept.grids
         self.warnings: list[str] = []
         self.engine = ""
         self.parameters: Mapping[str, Any] = {}
@@ -108,7 +111,7 @@ class Entry:
         """What is to be remembered of it."""
         return Kept(
             self.id, self.ask, self.created, self.state, self.reason, self.ended, self.key, self.folder, self.age,
-            self.stopped, self._told,
+            self.stopped, self.grids, self._told,
         )  # fmt: skip
 
     def described(
@@ -140,7 +143,8 @@ class Entry:
     def summary(self, now: float) -> dict[str, Json]:
         """Return what is told of it; `now` by the service's clock."""
         if self.over and self._told:
-            return self._told | {"state": self.state, "reason": self.reason, "ended": self.ended}
+            now_so = {"state": self.state, "reason": self.reason, "ended": self.ended}
+            return self._told | now_so | {"grids_by_hand": self._by_hand()}
         ask, grid = self.ask, any(scan.grid for scan in self.scans) or self.ask.sketched
         return {
             "id": self.id,
@@ -162,8 +166,30 @@ class Entry:
             "origin": ask.origin,
             "warnings": list(self.warnings),
             "centring": self.pair,
+            "grids_by_hand": self._by_hand(),
             "scans": self._scans_json(now),
         }
+
+    def lay_out(self, grids: Sequence[Grid | None]) -> None:
+        """Have scans shown as these grids, whatever was collected; None, or none = as collected. Raises `Refused`."""
+        told: Any = self._told.get("scans") or []
+        frames = [scan.log.frames for scan in self.scans] or [int(scan["frames"]) for scan in told]
+        frames = frames or [0] * max(1, len(self.ask.masters), len(self.ask.dcids))
+        if len(grids) > len(frames):
+            raise Refused(f"{len(grids)} grids, and collection {self.id} has {len(frames)} scans: one for each")
+        for number, grid in enumerate(grids):
+            if grid is not None and frames[number] not in (0, len(grid)):
+                raise Refused(
+                    f"a grid of {grid} has {len(grid)} cells, and scan {number} has {frames[number]} frames: "
+                    "give the columns and rows of this scan"
+                )
+        self.grids = tuple(grids) if any(grids) else ()
+        self.bell.ring()
+
+    def _by_hand(self) -> list[Json]:
+        words = [None if grid is None else grid_words(grid) for grid in self.grids]
+        # steps are those of the collection
+        return [one and {name: word for name, word in one.items() if word is not None} for one in words]
 
     def remember(self, now: float) -> None:
         """Keep what is told of it for later, when its work is gone."""

@@ -1,4 +1,4 @@
-"""What the service needs from the outside, as Protocols."""
+"""What the service needs from the outside, as Protocols; how much it may do at once, and what it remembers."""
 
 from __future__ import annotations
 
@@ -10,9 +10,24 @@ if TYPE_CHECKING:
 
     from filewatcher.core.asks import Ask
     from filewatcher.core.cells import CellLog
+    from filewatcher.core.grid import Grid
     from filewatcher.core.lines import Json
     from filewatcher.core.run import Finished
     from filewatcher.ports import Listener, Opened, Progress
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """How much at once."""
+
+    running: int = 16
+    """Collections that are watched; each has a reader of its own."""
+    queued: int = 200
+    """Collections that wait for that."""
+    remembered: int = 5000
+    """Collections that have ended and are still told of."""
+    in_memory: int = 8
+    """Of these, those whose frames are kept in memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +52,8 @@ class Kept:
     """What its masters looked like in the end: another one is another collection's."""
     stopped: str | None = None
     """ISO 8601, UTC: when the detector was said to have stopped."""
+    grids: tuple[Grid | None, ...] = ()
+    """By scan, as a person says that they are: whoever looks sees these; () and None = as collected."""
     summary: Mapping[str, Json] = field(default_factory=dict)
     """As it was told last, for a process that did not see it run."""
 

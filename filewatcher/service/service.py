@@ -6,21 +6,22 @@ import asyncio
 import logging
 import secrets
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from filewatcher.core.asks import Asked, priority_of
 from filewatcher.core.scanwatch import SUPERSEDED
 from filewatcher.errors import FilewatcherError, Full, Unknown, Unreachable
 from filewatcher.service.entry import Entry
-from filewatcher.service.ports import Kept
+from filewatcher.service.ports import Kept, Terms
 from filewatcher.service.sameness import SameAsAnotherError, asked_before, check_still_new
 from filewatcher.service.telling import Telling
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Sequence
 
     from filewatcher.core.asks import Ask
+    from filewatcher.core.grid import Grid
     from filewatcher.core.run import Finished
     from filewatcher.ports import Follower, Resolver
     from filewatcher.service.ports import Ended, Registry, Works
@@ -31,20 +32,6 @@ AGAIN = 10.0
 """Seconds after which a collection that had no workers is tried again."""
 CLOSING = 30.0
 """Seconds that collections have to let go when the daemon stops."""
-
-
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """How much at once."""
-
-    running: int = 16
-    """Collections that are watched; each has a reader of its own."""
-    queued: int = 200
-    """Collections that wait for that."""
-    remembered: int = 5000
-    """Collections that have ended and are still told of."""
-    in_memory: int = 8
-    """Of these, those whose frames are kept in memory."""
 
 
 class Service:
@@ -159,6 +146,12 @@ class Service:
             await asyncio.wait([entry.task])
         if not entry.over:  # it had not begun
             await self._over(entry, "cancelled", None)
+
+    async def lay_out(self, collection: str, grids: Sequence[Grid | None]) -> None:
+        """Show scans as grids that a person gives, as `Entry.lay_out`; returns when that is kept. Raises `Unknown`."""
+        entry = self.get(collection)
+        entry.lay_out(grids)
+        await self._keep_now(entry)
 
     async def close(self) -> None:
         """Stop; what has not ended goes on with the next start."""
@@ -277,7 +270,11 @@ class Service:
         self._loaded = [one for one in self._loaded if one in self._entries]
 
     def _keep(self, entry: Entry) -> None:
-        self._do(self._registry.keep(entry.kept))
+        self._do(self._keep_now(entry))
+
+    async def _keep_now(self, entry: Entry) -> None:
+        """Keep what is known when it is written, not when that was asked for: the last word stands."""
+        await self._registry.keep(entry.kept)
 
     def _do(self, what: Coroutine[None, None, None]) -> asyncio.Task[None]:
         """Do something that a stop waits for."""

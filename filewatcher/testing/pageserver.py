@@ -72,15 +72,15 @@ class Log:
         states = self.state[now].tobytes() + bytes(-n % 4)
         return header + self.frame[now].tobytes() + states + self.values[:, now].tobytes()
 
-    def lines(self) -> str:
-        """Return a JSON line for each, with the keys that the page reads."""
-        ended = slice(0, self.version)
-        words = [State(state).word for state in self.state[ended]]
-        told = (
-            {"type": "frame", "scan": 0, "frame": frame, "state": word, "error": self.errors.get(frame)}
-            for frame, word in zip(self.frame[ended].tolist(), words, strict=True)
-        )
-        return "".join(json.dumps(line) + "\n" for line in told)
+    def lines(self, scan: int, since: int, words: Sequence[str]) -> list[dict[str, Any]]:
+        """Return the line of each that has ended since in one of these states, with the keys that the page reads."""
+        ended = slice(since, self.version)
+        states = [State(state).word for state in self.state[ended]]
+        return [
+            {"type": "frame", "scan": scan, "frame": frame, "state": word, "error": self.errors.get(frame)}
+            for frame, word in zip(self.frame[ended].tolist(), states, strict=True)
+            if word in words
+        ]
 
 
 @dataclass
@@ -165,7 +165,7 @@ class PageServer:
             "id": name, "masters": [scan["master"] for scan in told], "state": "running", "reason": None,
             "created": "2026-01-01T00:00:00+00:00", "ended": None, "engine": "native", "parameters": {"d_max": 40.0},
             "visit": None, "beamline": None, "dcid": None, "priority": "interactive", "reprocess_of": None,
-            "warnings": [], "scans": told,
+            "same_as": None, "grids_by_hand": [], "warnings": [], "scans": told,
         }  # fmt: skip
         logs = [Log(scan["expected"] or 0) for scan in told]
         self.collections[name] = Told(summary | more, logs)
@@ -187,6 +187,7 @@ class PageServer:
             Route(one, self._one, methods=["GET", "DELETE"]),
             Route(one + "/end", self._do, methods=["POST"]),
             Route(one + "/reprocess", self._do, methods=["POST"]),
+            Route(one + "/grids", self._grids, methods=["PUT"]),
             Route(one + "/cells", self._cells),
             Route(one + "/frames", self._frames),
             Route(one + "/frames/{frame:int}/image", self._image),
@@ -223,6 +224,11 @@ class PageServer:
             return _problem(422, "parameters: expected key=value")
         return JSONResponse({"id": told.summary["id"], "new": True, "url": ""}, 201)
 
+    async def _grids(self, request: Request) -> Response:
+        told = self.collections[request.path_params["id"]]
+        told.summary["grids_by_hand"] = (await request.json())["grids"]
+        return JSONResponse(told.told())
+
     async def _cells(self, request: Request) -> Response:
         told = self.collections[request.path_params["id"]]
         log = told.logs[int(request.query_params["scan"])]
@@ -232,8 +238,13 @@ class PageServer:
         return Response(log.message(told.generation, since), media_type="application/octet-stream")
 
     async def _frames(self, request: Request) -> Response:
-        log = self.collections[request.path_params["id"]].logs[int(request.query_params["scan"])]
-        return Response(log.lines(), media_type="application/jsonl")
+        told, query = self.collections[request.path_params["id"]], request.query_params
+        scan = int(query["scan"])
+        log = told.logs[scan]
+        lines = log.lines(scan, int(query["since"]), query.getlist("state"))
+        headers = {"Filewatcher-Version": str(log.version), "Filewatcher-Generation": str(told.generation)}
+        text = "".join(json.dumps(line) + "\n" for line in lines)
+        return Response(text, headers=headers, media_type="application/jsonl")
 
     async def _image(self, request: Request) -> Response:
         told = self.collections[request.path_params["id"]]

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import sqlite3
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
 from filewatcher.core.asks import Ask, GridWords
+from filewatcher.core.grid import Grid
 from filewatcher.edges.registry import FILE, SqliteRegistry
 from filewatcher.errors import Broken, Refused
 from filewatcher.service import Kept, Registry
@@ -37,7 +40,14 @@ def again(request: pytest.FixtureRequest, tmp_path: Path) -> Again:
 def test_what_is_kept_is_there_again_in_the_order_of_asking(again: Again) -> None:
     registry = again()
     second = replace(FIRST, id="a2", state="failed", reason="it is no HDF5 file", ended="2026-01-01T00:00:09")
-    later = replace(FIRST, state="running", key="0123", stopped="2026-01-01T00:00:05", summary={"scans": [{"done": 3}]})
+    later = replace(
+        FIRST,
+        state="running",
+        key="0123",
+        stopped="2026-01-01T00:00:05",
+        grids=(None, Grid(2, 3, snaked=True, orientation="vertical")),
+        summary={"scans": [{"done": 3}]},
+    )
 
     async def story() -> None:
         for kept in (FIRST, second, later):
@@ -69,6 +79,19 @@ def test_a_second_process_is_refused(tmp_path: Path) -> None:
         SqliteRegistry(tmp_path)
     registry.close()
     SqliteRegistry(tmp_path).close()
+
+
+def test_a_list_of_an_older_version_is_read_on(tmp_path: Path) -> None:
+    registry = SqliteRegistry(tmp_path)
+    asyncio.run(registry.keep(FIRST))
+    registry.close()
+    with contextlib.closing(sqlite3.connect(tmp_path / FILE)) as older:
+        older.execute("alter table collection drop column grids")
+    for kept in (FIRST, replace(FIRST, grids=(Grid(3, 2, snaked=False),))):
+        registry = SqliteRegistry(tmp_path)
+        assert registry.load(10) == [FIRST]
+        asyncio.run(registry.keep(kept))
+        registry.close()
 
 
 def test_a_damaged_list_and_a_folder_that_cannot_be_made_are_said_in_a_sentence(tmp_path: Path) -> None:

@@ -11,7 +11,8 @@ import pytest
 
 from filewatcher.core.asks import Ask, GridWords
 from filewatcher.core.cells import HEADER
-from filewatcher.errors import Broken, Forbidden, Full, Unknown, Unreachable
+from filewatcher.core.grid import Grid
+from filewatcher.errors import Broken, Forbidden, Full, Refused, Unknown, Unreachable
 from filewatcher.service import Service, Terms
 from filewatcher.service.service import AGAIN
 from filewatcher.testing.works import MemoryRegistry, ScriptedWork, ScriptedWorks
@@ -406,3 +407,41 @@ def test_two_halves_that_were_both_known_when_the_daemon_died_are_one_collection
         assert sorted(states) == ["cancelled", "waiting"]
 
     house(story, resolver=database)
+
+
+def test_grids_by_hand_are_kept_with_the_collection_and_told_to_all() -> None:
+    by_hand = Grid(1, 3, snaked=True, orientation="vertical", start="bottom-left")
+    words = {"columns": 1, "rows": 3, "orientation": "vertical", "snaked": True, "start": "bottom-left"}
+
+    async def story(one: House) -> None:
+        entry, work = await one.ask()
+        # nothing is known of its length yet
+        await one.service.lay_out(entry.id, [Grid(40, 20, snaked=False)])
+        with pytest.raises(Refused, match=r"2 grids, and collection .* has 1 scans: one for each"):
+            await one.service.lay_out(entry.id, [by_hand, by_hand])
+        work.describe()
+        with pytest.raises(Refused, match="a grid of 2x2 has 4 cells, and scan 0 has 3 frames"):
+            await one.service.lay_out(entry.id, [Grid(2, 2, snaked=True)])
+        rung = entry.bell.rung
+        await one.service.lay_out(entry.id, [by_hand])
+        assert entry.bell.rung > rung
+        assert one.service.summary(entry)["grids_by_hand"] == [words]
+        await one.restart()
+        entry = one.service.get(entry.id)
+        assert one.service.summary(entry)["grids_by_hand"] == [words]
+        work = one.works.made[entry.id]
+        work.describe()
+        work.finish()
+        await one.until(entry, "done")
+        # also of one that has ended, whose frames are in no memory
+        for grids, told in (([by_hand], [words]), ([None], []), ([], [])):
+            await one.service.lay_out(entry.id, grids)
+            await one.restart()
+            entry = one.service.get(entry.id)
+            assert one.service.summary(entry)["grids_by_hand"] == told
+        with pytest.raises(Refused, match="3 frames"):
+            await one.service.lay_out(entry.id, [Grid(2, 2, snaked=True)])
+        with pytest.raises(Unknown):
+            await one.service.lay_out("nobody", [])
+
+    house(story)

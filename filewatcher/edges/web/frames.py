@@ -6,7 +6,8 @@ import asyncio
 import json
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING, Annotated
+from itertools import islice
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from fastapi import APIRouter, Query, Response, WebSocket
 from fastapi.responses import StreamingResponse
@@ -14,13 +15,15 @@ from starlette.websockets import WebSocketDisconnect
 
 from filewatcher.core.cells import HEADER, MAGIC
 from filewatcher.core.lines import logged_line
+from filewatcher.core.messages import State
 from filewatcher.edges.web.routes import PROBLEMS
 from filewatcher.errors import FilewatcherError, Unknown
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Iterator
 
-    from filewatcher.core.cells import CellLog
+    from filewatcher.core.cells import CellLog, Row
+    from filewatcher.core.lines import Json
     from filewatcher.service import Entry, Service
 
 Since = Annotated[int, Query(ge=0, le=2**53, description="Length of the log as it was known.")]
@@ -52,21 +55,31 @@ def frames(service: Service) -> APIRouter:
         """Return all frames that ended since; waits where there are none."""
         entry = await service.with_cells(collection)
         until = time.monotonic() + wait
-        while (log := log_of(entry, scan)) is None or (log.version <= since and not entry.over):
+        while not entry.over and ((log := log_of(entry, scan)) is None or log.version <= since):
             left = until - time.monotonic()
             if left <= 0 or not await entry.bell.wait(left):
                 break
         return Response(message(entry, scan, since), media_type="application/octet-stream")
 
     @router.get("/frames", response_class=StreamingResponse, responses={200: {"content": {"application/jsonl": {}}}})
-    async def lines(collection: str, scan: ScanNumber = 0, since: Since = 0) -> StreamingResponse:
-        """Return a JSON line per frame that ended since; the header Filewatcher-Version is the next ``since``."""
+    async def lines(
+        collection: str,
+        scan: ScanNumber = 0,
+        since: Since = 0,
+        state: Annotated[list[Literal["done", "failed", "missing"]], Query(max_length=3)] = [],  # noqa: B006  a default
+    ) -> StreamingResponse:
+        """Return a JSON line per frame that ended since; the header Filewatcher-Version is the next ``since``.
+
+        ``state`` chooses: those that failed are found without a look at all the others.
+        """
         entry = await service.with_cells(collection)
         log = log_of(entry, scan)
         version = 0 if log is None else log.version
         headers = {"Filewatcher-Version": str(version), "Filewatcher-Generation": str(entry.generation)}
         engine = entry.engine or str(service.summary(entry).get("engine"))
-        return StreamingResponse(_lines(log, scan, since, version, engine), 200, headers, "application/jsonl")
+        wanted = frozenset(State[word.upper()] for word in state) or None
+        words = iter(()) if log is None else _words(log, log.rows(since, version, wanted), scan, engine)
+        return StreamingResponse(_lines(words), 200, headers, "application/jsonl")
 
     return router
 
@@ -178,10 +191,11 @@ async def _left(socket: WebSocket) -> None:
         pass
 
 
-async def _lines(log: CellLog | None, scan: int, since: int, version: int, engine: str) -> AsyncIterator[bytes]:
-    for start in range(since, version, LINES):
-        assert log is not None
-        rows = log.rows(start, min(start + LINES, version))
-        words = [json.dumps(logged_line(scan, row, engine, log.errors.get(row[0]))) for row in rows]
-        yield ("\n".join(words) + "\n").encode()
+def _words(log: CellLog, rows: Iterator[Row], scan: int, engine: str) -> Iterator[dict[str, Json]]:
+    return (logged_line(scan, row, engine, log.errors.get(row[0])) for row in rows)
+
+
+async def _lines(words: Iterator[dict[str, Json]]) -> AsyncIterator[bytes]:
+    while some := list(islice(words, LINES)):
+        yield "".join(json.dumps(line) + "\n" for line in some).encode()
         await asyncio.sleep(0)

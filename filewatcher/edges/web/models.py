@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from filewatcher.core.asks import Ask, GridWords, Priority
+from filewatcher.core.grid import Corner, Grid, Orientation
 from filewatcher.core.gridinfo import GridInfo
 from filewatcher.errors import Refused
 
@@ -28,9 +29,9 @@ class GridBody(Strict):
 
     columns: Annotated[int, Field(ge=1, le=10**6)] | None = None
     rows: Annotated[int, Field(ge=1, le=10**6)] | None = None
-    orientation: Literal["horizontal", "vertical"] | None = None
+    orientation: Orientation | None = None
     snaked: bool | None = None
-    start: Literal["top-left", "top-right", "bottom-left", "bottom-right"] | None = None
+    start: Corner | None = None
 
     def words(self) -> GridWords:
         """Return it in the words of the core. Raises `Refused`."""
@@ -116,6 +117,30 @@ class ReprocessBody(Analysis):
     parameters: Annotated[list[Parameter], Field(max_length=100)] | None = None  # type: ignore[assignment]
     engine: Literal["auto", "native", "dials"] | None = None  # type: ignore[assignment]
     grid: GridBody | None = None
+
+
+class OrderBody(Strict):
+    """A grid as a person says that it is, whole."""
+
+    columns: Annotated[int, Field(ge=1, le=10**6)]
+    rows: Annotated[int, Field(ge=1, le=10**6)]
+    snaked: bool
+    orientation: Orientation = "horizontal"
+    start: Corner = "top-left"
+
+    def grid(self) -> Grid:
+        """Return it in the words of the core."""
+        return Grid(self.columns, self.rows, snaked=self.snaked, orientation=self.orientation, start=self.start)
+
+
+class GridsBody(Strict):
+    """How the scans of a collection are to be shown."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"grids": [{"columns": 30, "rows": 8, "snaked": True}]}, {"grids": []}]}
+    )
+    grids: Annotated[list[OrderBody | None], Field(max_length=10)]
+    """One per scan, null = as collected; none at all = all as collected."""
 
 
 class LoginBody(Strict):

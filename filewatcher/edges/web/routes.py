@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from fastapi import APIRouter, Query, Response
 
 from filewatcher.core.asks import Priority
-from filewatcher.edges.web.models import AskBody, AskedAnswer, ReprocessBody
+from filewatcher.edges.web.models import AskBody, AskedAnswer, GridsBody, ReprocessBody
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -91,6 +91,12 @@ def collections(service: Service, about: Callable[[], Mapping[str, object]]) -> 
     async def cancel(collection: str) -> dict[str, Any]:
         """Stop analysing; what is there is kept."""
         await service.cancel(collection)
+        return service.summary(service.get(collection))
+
+    @router.put("/{collection}/grids")
+    async def lay_out(collection: str, body: GridsBody) -> dict[str, Any]:
+        """Show scans as these grids to all who look, now and later; results stay as they are."""
+        await service.lay_out(collection, [None if one is None else one.grid() for one in body.grids])
         return service.summary(service.get(collection))
 
     @router.post(

@@ -102,8 +102,8 @@ def test_failures_are_told_in_words(server: PageServer, viewer: Callable[..., Vi
     told = server.add("grid", [scans.scan(30, 8)])
     values = scans.numbers(scans.grid_of(told.summary["scans"][0]["grid"]))
     told.logs[0].errors.update({17: "decompression failed", 18: "decompression failed", 30: "never came"})
-    scans.record(server, "grid", values, range(240), failed=frozenset({17, 18}), missing=frozenset({30}))
-    page = viewer().open("grid").drawn(240)
+    scans.record(server, "grid", values, range(238), failed=frozenset({17, 18}), missing=frozenset({30}))
+    page = viewer().open("grid").drawn(238)
     page.page.click("details.failures summary")
     page.page.wait_for_selector("details.failures li")
     assert page.page.locator("details.failures li").all_inner_texts() == [
@@ -112,6 +112,17 @@ def test_failures_are_told_in_words(server: PageServer, viewer: Callable[..., Vi
     ]
     page.ask("() => __grid.select(0, 17)")
     page.page.wait_for_selector(".numbers .why:has-text('decompression failed')")
+    # the list is read on where it ended, and from the start if the server was started again
+    asked: list[str] = []
+    page.page.on("request", lambda request: asked.append(request.url))
+    scans.record(server, "grid", values, [238], failed=frozenset({238}))
+    page.page.wait_for_selector("details.failures li:has-text('failed (image 239)')")
+    told.generation = 2
+    scans.record(server, "grid", values, [239], failed=frozenset({239}))
+    page.page.wait_for_selector("details.failures li:has-text('failed (images 239, 240)')")
+    assert [url.partition("?")[2] for url in asked if "/frames?" in url] == [
+        f"scan=0&since={since}&state=failed&state=missing" for since in (238, 239, 0)
+    ]
     page.page.wait_for_selector(".image .words:has-text('not on disk')")
     page.expect_absence()
 
@@ -214,7 +225,9 @@ def test_a_rotation_is_drawn_against_its_images(
     dark.picture(screenshots / "rotation-dark.png")
 
 
-def test_what_was_collected_another_way_can_be_said_by_hand(server: PageServer, viewer: Callable[..., Viewer]) -> None:
+def test_what_was_collected_another_way_can_be_said_by_hand(
+    server: PageServer, viewer: Callable[..., Viewer], screenshots: Path
+) -> None:
     words = scans.scan(6, 5, snaked=False)
     server.add("grid", [words])
     values = scans.numbers(scans.grid_of(words["grid"]))
@@ -224,16 +237,38 @@ def test_what_was_collected_another_way_can_be_said_by_hand(server: PageServer, 
     page.page.check("text=snaked")
     page.page.wait_for_selector(".order:has-text('snaked (by hand)')")
     assert page.ask("() => __grid.panes[0].grid.frame(1, 0)") == 11
-    # it is kept
+    page.picture(screenshots / "by-hand.png")
+    # it is kept with the collection: for whoever comes back, and for somebody else who looks
     page.page.reload()
+    other = viewer().open("grid").drawn(30)
     page.drawn(30)
-    assert page.ask("() => __grid.panes[0].grid.frame(1, 0)") == 11
+    for one in (page, other):
+        assert one.ask("() => __grid.panes[0].grid.frame(1, 0)") == 11
     page.page.click(".order-controls summary")
     page.page.fill("[aria-label=columns]", "7")
     page.page.press("[aria-label=columns]", "Tab")
     page.page.wait_for_selector("text=7 \u00d7 5 has 35 cells, the scan 30 images")
     page.page.click("text=as collected")
-    page.until("() => __grid.panes[0].grid.frame(1, 0) === 6")
+    for one in (page, other):
+        one.until("() => __grid.panes[0].grid.frame(1, 0) === 6")
+
+
+def test_a_collection_that_is_another_one_already_leads_there(
+    server: PageServer, viewer: Callable[..., Viewer], screenshots: Path
+) -> None:
+    server.add("stays", [scans.scan(6, 5)])
+    server.add(
+        "goes", [scans.scan(6, 5)], state="cancelled", reason="it is collection stays: look there", same_as="stays"
+    )
+    page = viewer().open("goes").drawn(0)
+    page.picture(screenshots / "same-as.png")
+    page.page.click("text=the collection that goes on in its place")
+    page.until("() => __grid.id === 'stays'")
+    page.page.wait_for_selector("h1:has-text('stays_0.nxs')")
+    assert page.page.locator("text=goes on in its place").is_hidden()
+    page.open()
+    page.page.click("a:text-is('goes on here'):visible")
+    page.until("() => __grid.id === 'stays'")
 
 
 def test_the_list_stops_and_reruns(server: PageServer, viewer: Callable[..., Viewer], screenshots: Path) -> None:

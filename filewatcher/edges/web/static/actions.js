@@ -3,6 +3,7 @@
 import { Refused, address, askJson } from "./api.js";
 import { h } from "./dom.js";
 import { Grid } from "./grid.js";
+import { placeOf } from "./permalink.js";
 
 const SURE = 3000;
 
@@ -28,10 +29,9 @@ export function confirmButton(text, question, act) {
   return button;
 }
 
-/**
- * Ask for parameters, then run a collection again; the new run opens beside the old. `grid`: as set by hand, if it was.
- */
-export function rerun(summary, grid = null) {
+/** Ask for parameters, then run a collection again, with the grid by hand if there is one; it opens beside the old. */
+export function rerun(summary) {
+  const grid = summary.grids_by_hand?.[0] ?? null;
   const before = words(summary.parameters ?? {});
   const text = h("textarea", { rows: Math.min(18, before.length + 2), spellcheck: false, value: before.join("\n"), "aria-label": "parameters, one key=value per line" });
   const engine = h("select", { "aria-label": "engine" }, ["auto", "native", "dials"].map((name) => h("option", { selected: name === summary.engine }, name)));
@@ -57,7 +57,7 @@ export function rerun(summary, grid = null) {
       const body = { parameters: now, engine: engine.value, ...(grid && { grid }) };
       const made = await askJson(address("collections", summary.id, "reprocess"), { method: "POST", body });
       dialog.close();
-      location.hash = `#/c/${encodeURIComponent(made.id)}`;
+      location.hash = placeOf(made.id);
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
       problem.textContent = error.message;

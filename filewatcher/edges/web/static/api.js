@@ -10,11 +10,11 @@ export class Refused extends Error {
   }
 }
 
-/** The address of a resource: `address("collections", id, "cells", {scan: 0})`. */
+/** The address of a resource: `address("collections", id, "cells", {scan: 0})`; a list is said word by word. */
 export function address(...parts) {
   const query = typeof parts.at(-1) === "object" ? parts.pop() : {};
   const url = new URL(parts.map(encodeURIComponent).join("/"), BASE);
-  for (const [name, value] of Object.entries(query)) if (value !== null && value !== undefined) url.searchParams.set(name, value);
+  for (const [name, value] of Object.entries(query)) for (const word of [value].flat()) if (word !== null && word !== undefined) url.searchParams.append(name, word);
   return url;
 }
 

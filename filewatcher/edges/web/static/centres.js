@@ -16,7 +16,8 @@ export class Centres {
 
   /** What the collection says of the centres: those of a pair in three dimensions first, then those of each scan. */
   show(summary) {
-    const told = JSON.stringify([summary.centring, summary.scans.map((scan) => scan.centring)]);
+    const byHand = (summary.grids_by_hand ?? []).some(Boolean);
+    const told = JSON.stringify([byHand, summary.centring, summary.scans.map((scan) => scan.centring)]);
     if (told === this.told) return;
     this.told = told;
     const both = summary.centring?.results ?? [];
@@ -34,7 +35,8 @@ export class Centres {
     const message = scans.map(({ centring }) => centring.message).find((words) => words && words !== "ok") ?? "none yet";
     this.body.replaceChildren(...(rows.length ? rows : [h("tr", {}, h("td", { class: "none" }, message))]));
     const settled = summary.centring?.results ? summary.centring.settled : scans.every(({ centring }) => centring.settled);
-    this.doubt.textContent = settled ? "Settled: no image that is not known could change this." : "Not settled: images that are not known could change this.";
+    const where = byHand ? "In the grid as collected: run it again for those in the one set by hand. " : "";
+    this.doubt.textContent = where + (settled ? "Settled: no image that is not known could change this." : "Not settled: images that are not known could change this.");
   }
 
   #row(name, crystal, scan) {

@@ -13,7 +13,7 @@ import { Strongest } from "./strongest.js";
 import { askJson, address } from "./api.js";
 import { beforeNextPicture, h, throttled } from "./dom.js";
 import { commands } from "./commands.js";
-import { layoutControls } from "./order.js";
+import { LayoutControls } from "./order.js";
 import { write } from "./permalink.js";
 
 /** Milliseconds between two looks of the panels beside the pictures. */
@@ -23,14 +23,14 @@ const OVER = new Set(["done", "failed", "cancelled"]);
 export class CollectionPage {
   constructor(id, given) {
     this.id = id;
-    this.settings = new Settings({ ...given, grids: layoutControls.remembered(id) });
+    this.settings = new Settings(given);
     this.panes = [];
     this.hovered = null;
     this.ranges = new Ranges(this.settings);
     this.headline = new Headline(id);
     this.headline.serves(this);
     this.bar = new ScaleBar(this.settings);
-    this.order = layoutControls.make(this);
+    this.order = new LayoutControls(this);
     this.numbers = new Numbers();
     this.strongest = new Strongest((scan, frame) => this.select(scan, frame));
     this.centres = new Centres((scan, frame) => this.select(scan, frame));
@@ -77,7 +77,8 @@ export class CollectionPage {
     }
     this.scans.classList.toggle("several", scans > 1);
     const over = OVER.has(summary.state);
-    summary.scans.forEach((words, scan) => this.panes[scan].describe(words, over, scans > 1));
+    const byHand = summary.grids_by_hand ?? [];
+    summary.scans.forEach((words, scan) => this.panes[scan].describe(words, byHand[scan] ?? null, over, scans > 1));
     this.order.show(this.panes);
     this.centres.show(summary);
     this.rescale();
@@ -142,7 +143,6 @@ export class CollectionPage {
 
   #turned(names) {
     if (names.has("metric")) this.ranges.recount(this.panes);
-    if (names.has("grids") && this.summary) this.describe(this.summary);
     if (names.has("opacity") || names.has("snapshot")) for (const pane of this.panes) pane.view?.moved();
     this.bar.show(this.ranges.scale());
     this.rescale();

@@ -1,13 +1,13 @@
-// Why images failed or are missing, in words: from the lines of the frames, read when somebody wants to know.
+// Why images failed or are missing, in words: from the lines of those frames, read when somebody wants to know.
 
 import { address, ask } from "./api.js";
 import { h } from "./dom.js";
 
-const TROUBLES = new Set(["failed", "missing"]);
+const TROUBLES = ["failed", "missing"];
 
 export class Failures {
   constructor(id, heard) {
-    Object.assign(this, { id, heard, reasons: new Map(), reading: false, stale: false });
+    Object.assign(this, { id, heard, reasons: new Map(), read: new Map(), reading: false, stale: false });
     this.summary = h("summary");
     this.list = h("ul");
     this.element = h("details", { class: "failures", hidden: true, ontoggle: () => this.#read() }, this.summary, this.list);
@@ -43,21 +43,36 @@ export class Failures {
     this.heard();
   }
 
+  /** Read on where the last time ended. */
   async #readScan(scan) {
-    const response = await ask(address("collections", this.id, "frames", { scan, since: 0 }));
+    const { generation = null, version: since = 0 } = this.read.get(scan) ?? {};
+    const response = await ask(address("collections", this.id, "frames", { scan, since, state: TROUBLES }));
+    const now = { generation: response.headers.get("Filewatcher-Generation"), version: Number(response.headers.get("Filewatcher-Version")) };
+    if (generation !== null && generation !== now.generation) {
+      // the server was started again, and its order may be another one
+      await response.body.cancel();
+      this.#forget(scan);
+      return this.#readScan(scan);
+    }
     const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
     let rest = "";
     for (;;) {
       const { done, value = "" } = await reader.read();
       const lines = (rest + value).split("\n");
-      rest = done ? "" : lines.pop();
-      for (const line of lines) if (line.includes('"error"')) this.#take(JSON.parse(line));
-      if (done) return;
+      rest = lines.pop();
+      for (const line of lines) this.#take(JSON.parse(line));
+      if (done) break;
     }
+    this.read.set(scan, now);
   }
 
-  #take(line) {
-    if (TROUBLES.has(line.state)) this.reasons.set(`${line.scan}.${line.frame}`, line.error ?? line.state);
+  #forget(scan) {
+    this.read.delete(scan);
+    for (const key of this.reasons.keys()) if (key.startsWith(`${scan}.`)) this.reasons.delete(key);
+  }
+
+  #take({ scan, frame, state, error }) {
+    this.reasons.set(`${scan}.${frame}`, error ?? state);
   }
 
   /** Grouped by reason, the most frequent first. */

@@ -5,6 +5,7 @@ import { h, say } from "./dom.js";
 import { baseName } from "./pane.js";
 import { confirmButton, rerun } from "./actions.js";
 import { saveCsv, savePng } from "./exports.js";
+import { placeOf } from "./permalink.js";
 import { ageOf, stateOf, whole } from "./words.js";
 
 const RUNNING = new Set(["waiting", "running", "queued"]);
@@ -17,6 +18,8 @@ export class Headline {
     this.heading = h("h1");
     this.state = h("span", { class: "chip" });
     this.reason = h("p", { class: "reason", hidden: true });
+    this.other = h("a", {}, "the collection that goes on in its place");
+    this.same = h("p", { hidden: true }, "Look at ", this.other, ".");
     this.counts = h("span", { class: "counts" });
     this.age = h("span", { class: "age", role: "status" });
     this.bars = ["done", "failed", "missing"].map((name) => h("i", { class: name }));
@@ -24,7 +27,7 @@ export class Headline {
     this.warnings = h("ul", { class: "warnings", hidden: true });
     this.cancel = confirmButton("Cancel", "Stop it: sure?", () => this.#ask("DELETE", address("collections", id)));
     this.end = confirmButton("No more images", "None will come: sure?", () => this.#ask("POST", address("collections", id, "end")));
-    this.again = h("button", { type: "button", onclick: () => rerun(this.summary, this.page.settings.grids[0]) }, "Rerun…");
+    this.again = h("button", { type: "button", onclick: () => rerun(this.summary) }, "Rerun…");
     this.files = this.#files();
     const actions = h("div", { class: "actions" }, this.end, this.cancel, this.again, this.files);
     this.element = h(
@@ -33,6 +36,7 @@ export class Headline {
       h("div", { class: "name" }, this.heading, this.state, actions),
       h("div", { class: "progress" }, h("div", { class: "bar" }, this.bars), this.counts, this.age),
       this.reason,
+      this.same,
       this.warnings,
       this.banner,
     );
@@ -58,6 +62,8 @@ export class Headline {
     this.state.dataset.state = summary.state;
     this.reason.hidden = !summary.reason;
     say(this.reason, summary.reason ?? "");
+    this.same.hidden = !summary.same_as;
+    this.other.href = placeOf(summary.same_as ?? "");
     const warnings = summary.warnings ?? [];
     this.warnings.hidden = !warnings.length;
     if (warnings.join("\n") !== this.warned) this.warnings.replaceChildren(...warnings.map((text) => h("li", {}, text)));

@@ -4,6 +4,7 @@ import { address, ask, askJson } from "./api.js";
 import { h, say } from "./dom.js";
 import { baseName } from "./pane.js";
 import { confirmButton, rerun } from "./actions.js";
+import { placeOf } from "./permalink.js";
 import { ageOf, stateOf, timeOf, whole } from "./words.js";
 
 const PAUSE = 2000;
@@ -94,7 +95,8 @@ export class ListPage {
 class Row {
   constructor(id) {
     this.chip = h("span", { class: "chip" });
-    this.link = h("a", { href: `#/c/${encodeURIComponent(id)}` });
+    this.link = h("a", { href: placeOf(id) });
+    this.other = h("a", { hidden: true }, "goes on here");
     this.sub = h("div", { class: "muted" });
     this.problem = h("div", { class: "problem" });
     this.bars = ["done", "failed", "missing"].map((name) => h("i", { class: name }));
@@ -106,7 +108,7 @@ class Row {
       "tr",
       {},
       h("td", {}, this.chip),
-      h("td", {}, this.link, this.sub, this.problem),
+      h("td", {}, this.link, this.sub, this.problem, this.other),
       h("td", {}, h("div", { class: "bar" }, this.bars), this.counts),
       this.since,
       this.engine,
@@ -122,6 +124,8 @@ class Row {
     this.link.title = one.masters.join("\n");
     say(this.sub, [one.beamline, one.visit, one.dcid && `dcid ${one.dcid}`, one.reprocess_of && "rerun"].filter(Boolean).join(" · "));
     say(this.problem, one.reason ?? "");
+    this.other.hidden = !one.same_as;
+    this.other.href = placeOf(one.same_as ?? "");
     const sum = (key) => one.scans.reduce((total, scan) => total + (scan[key] ?? 0), 0);
     const expected = one.scans.some((scan) => scan.expected === null) ? null : sum("expected");
     ["done", "failed", "missing"].forEach((key, i) => {

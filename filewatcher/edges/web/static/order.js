@@ -1,35 +1,12 @@
 // Orientation, snake and start corner by hand, for a collection whose grid was told wrong or not at all; and how much of
-// the camera's picture shows through. What is set by hand is kept in this browser, by collection.
+// the camera's picture shows through. What is set by hand is kept with the collection, for all who look.
 
+import { Refused, address, askJson } from "./api.js";
 import { h } from "./dom.js";
 
-const KEY = "filewatcher.grids";
-const MOST = 200;
 const CORNERS = ["top-left", "top-right", "bottom-left", "bottom-right"];
 
-export const layoutControls = { remembered, make: (page) => new LayoutControls(page) };
-
-/** Grids by scan, as set by hand before; {} for most. */
-function remembered(id) {
-  try {
-    return Object.fromEntries(JSON.parse(localStorage.getItem(KEY) ?? "[]"))[id] ?? {};
-  } catch {
-    return {};
-  }
-}
-
-function remember(id, grids) {
-  let all = [];
-  try {
-    all = JSON.parse(localStorage.getItem(KEY) ?? "[]").filter(([other]) => other !== id);
-  } catch {
-    // what cannot be read is written anew
-  }
-  if (Object.keys(grids).length) all.push([id, grids]);
-  localStorage.setItem(KEY, JSON.stringify(all.slice(-MOST)));
-}
-
-class LayoutControls {
+export class LayoutControls {
   constructor(page) {
     this.page = page;
     const change = () => this.#change();
@@ -38,7 +15,7 @@ class LayoutControls {
     this.orientation = h("select", { "aria-label": "orientation", onchange: change }, ["horizontal", "vertical"].map((word) => h("option", {}, word)));
     this.start = h("select", { "aria-label": "first image", onchange: change }, CORNERS.map((word) => h("option", {}, word)));
     this.snaked = h("input", { type: "checkbox", onchange: change });
-    this.back = h("button", { type: "button", onclick: () => this.#keep({}) }, "as collected");
+    this.back = h("button", { type: "button", onclick: () => this.#keep([]) }, "as collected");
     this.opacity = h("input", {
       type: "range", min: 0.1, max: 1, step: 0.05, value: page.settings.opacity, "aria-label": "opacity of the cells",
       oninput: () => page.settings.set({ opacity: Number(this.opacity.value) }),
@@ -60,7 +37,7 @@ class LayoutControls {
     this.orientation.value = grid?.orientation ?? "horizontal";
     this.start.value = grid?.start ?? "top-left";
     this.snaked.checked = grid?.snaked ?? false;
-    this.back.hidden = !Object.keys(this.page.settings.grids).length;
+    this.back.hidden = !panes.some((pane) => pane.byHand);
   }
 
   #change() {
@@ -74,14 +51,18 @@ class LayoutControls {
     }
     const grid = { columns, rows, orientation: this.orientation.value, start: this.start.value, snaked: this.snaked.checked };
     // the scans of a pair may have different heights: by hand, only the order is common
-    this.#keep(Object.fromEntries(this.panes.map((pane) => [pane.scan, pane.scan ? { ...grid, ...shapeOf(pane) } : grid])));
+    this.#keep(this.panes.map((pane) => (pane.scan ? { ...grid, ...shapeOf(pane) } : grid)));
   }
 
-  #keep(grids) {
+  async #keep(grids) {
     this.problem.textContent = "";
-    remember(this.page.id, grids);
     document.activeElement?.blur();
-    this.page.settings.set({ grids });
+    try {
+      this.page.describe(await askJson(address("collections", this.page.id, "grids"), { method: "PUT", body: { grids } }));
+    } catch (error) {
+      if (!(error instanceof Refused)) throw error;
+      this.problem.textContent = error.message;
+    }
   }
 }
 

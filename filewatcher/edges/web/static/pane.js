@@ -37,19 +37,19 @@ export class Pane {
     this.view?.close();
   }
 
-  /** What the collection says of this scan; `ended`: no frame will come any more. */
-  describe(words, ended, several) {
-    const { grids } = this.page.settings;
-    const grid = grids[this.scan] ? { ...words.grid, ...grids[this.scan] } : words.grid;
+  /** What the collection says of this scan; `byHand`: the grid that a person says; `ended`: no frame will come any more. */
+  describe(words, byHand, ended, several) {
+    const grid = byHand ? { ...words.grid, ...byHand } : words.grid;
     const shape = JSON.stringify([grid, words.angles]);
     if (shape !== this.shape || !this.view) {
       this.shape = shape;
       this.#look(grid, words);
     }
-    this.words = words;
+    [this.words, this.byHand] = [words, byHand];
     if (this.view.centring !== undefined && JSON.stringify(words.centring) !== this.centred) {
       this.centred = JSON.stringify(words.centring);
-      this.view.centring = words.centring?.centre_of_mass ? words.centring : null;
+      // it was found in the grid as collected, and would lie elsewhere in another one
+      this.view.centring = words.centring?.centre_of_mass && !byHand ? words.centring : null;
       this.view.moved();
     }
     this.#photograph(words.snapshot);
@@ -59,7 +59,7 @@ export class Pane {
     }
     say(this.title, several ? `scan ${this.scan + 1}  ${baseName(words.master)}` : baseName(words.master));
     this.title.title = words.master ?? "";
-    say(this.order, this.grid ? this.grid.order + (grids[this.scan] ? " (by hand)" : "") : "no grid");
+    say(this.order, this.grid ? this.grid.order + (byHand ? " (by hand)" : "") : "no grid");
   }
 
   /** Draw with this scale. */

@@ -23,6 +23,9 @@ export function read(hash) {
   return { id: decodeURIComponent(match[1]), settings };
 }
 
+/** Where a collection is shown. */
+export const placeOf = (id) => `#/c/${encodeURIComponent(id)}`;
+
 /** Write one; images count from 1, as people do. */
 export function write(id, settings) {
   const words = new URLSearchParams({ metric: settings.metric });
@@ -33,7 +36,7 @@ export function write(id, settings) {
     words.set("scan", settings.selected.scan);
     words.set("image", settings.selected.frame + 1);
   }
-  return `#/c/${encodeURIComponent(id)}?${words.toString().replaceAll("%2C", ",")}`;
+  return `${placeOf(id)}?${words.toString().replaceAll("%2C", ",")}`;
 }
 
 function numbers(text, count) {

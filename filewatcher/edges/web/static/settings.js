@@ -12,8 +12,6 @@ const DEFAULTS = {
   opacity: 0.7,
   /** {scan, frame}, both from 0. */
   selected: null,
-  /** Grids as told by a person, by scan: they win over the collection's. */
-  grids: {},
 };
 
 export class Settings {
