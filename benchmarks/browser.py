@@ -1,33 +1,25 @@
 """How soon a result is a drawn cell, and how smoothly: `make bench`, or ``python benchmarks/browser.py --help``.
 
-Headless Chromium with software drawing shows the page of a server that sends what the real one would. From the moment
-at which a result is known to the server to the end of the call that draws its cell; pictures per second as the browser
-shows them.
+Headless Chromium with software drawing shows the page of the daemon's application, in which a scan ends faster than
+workers here could analyse it (`fed.py`). From the moment at which a result is known to the daemon to the end of the
+call that draws its cell; pictures per second as the browser shows them.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from fed import Fed
 from figures import machine, target
 from page import conclude, say
 from playwright.sync_api import Browser, sync_playwright
 
-from filewatcher.core.grid import Grid
-from filewatcher.core.messages import METRICS
-from filewatcher.testing.pageserver import PageServer
 from filewatcher.testing.viewer import ARGUMENTS, CHROMIUM, Viewer
-
-EVERY = 0.01
-"""Seconds between two results, or groups of them, as a collector has them."""
-APART = 0.02
-"""Seconds between two messages to a viewer: as of the real server."""
 
 WATCH = """() => {
     window.drawn = [];
@@ -64,58 +56,28 @@ CASES = (Case(86, 73, 1_000, 0.0, 100.0), Case(1000, 1000, 20_000, 0.5, 100.0, p
 
 def measure(browser: Browser, case: Case, seconds: float) -> dict[str, Any]:
     """Let a grid fill before somebody who looks; returns latency and pictures per second."""
-    grid = Grid(case.columns, case.rows, snaked=True)
-    words = {"columns": case.columns, "rows": case.rows, "orientation": "horizontal", "snaked": True}
-    server = PageServer()
-    try:
-        server.pause = APART
-        log = server.add("bench", [{"expected": len(grid), "grid": words}]).logs[0]
-        values = numbers(grid)
-        first = int(case.before * len(grid))
-        server.record("bench", 0, range(first), [1] * first, values[:first])
-        viewer = Viewer(browser, server.url, (1400, 1100)).open("bench").drawn(first)
+    with Fed(case.columns, case.rows, case.before) as server:
+        viewer = Viewer(browser, server.url, (1400, 1100)).open(server.collection).drawn(server.known)
         viewer.ask(WATCH)
-        fill(server, case, values, seconds)
-        viewer.drawn(log.version)
+        times = server.fill(case.rate, seconds)
+        last = server.known + len(times)
+        viewer.drawn(last)
         drawn, pictures = (np.array(seen) for seen in viewer.ask(SEEN))
         viewer.close()
-        late = 1000 * (drawn_at(drawn, first, log.version) / 1000 - log.times[first : log.version])
-    finally:
-        server.stop()
+    late = 1000 * (drawn_at(drawn, server.known, last) / 1000 - times)
     gaps = np.diff(pictures)
     return {
         "name": case.name,
-        "cells": log.version - first,
+        "cells": len(times),
         "late-ms": {f"p{share}": round(float(np.percentile(late, share)), 1) for share in (50, 95, 99)},
         "pictures-per-second": round(1000 / float(gaps.mean()), 1),
         "longest-gap-ms": round(float(gaps.max()), 1),
     }
 
 
-def fill(server: PageServer, case: Case, values: np.ndarray[Any, Any], seconds: float) -> None:
-    """Record cells at the rate of the case; what is late is made up for."""
-    log = server.collections["bench"].logs[0]
-    first, began = log.version, time.monotonic()
-    while (spent := time.monotonic() - began) < seconds:
-        until = min(len(values), first + int(case.rate * spent))
-        frames = range(log.version, until)
-        if frames:
-            server.record("bench", 0, frames, [1] * len(frames), values[frames.start : frames.stop])
-        time.sleep(EVERY)
-
-
 def drawn_at(drawn: np.ndarray[Any, Any], first: int, last: int) -> np.ndarray[Any, Any]:
     """When each place of the log was drawn: milliseconds since the epoch, by place."""
     return np.array(drawn[np.searchsorted(drawn[:, 0], np.arange(first, last), side="right"), 1])
-
-
-def numbers(grid: Grid) -> np.ndarray[Any, Any]:
-    """Two crystals on a noisy ground, growing stronger: the scale follows."""
-    rows, columns = grid.cells(np.arange(len(grid)))
-    x, y = columns / grid.columns, rows / grid.rows
-    spots = 400 * np.exp(-(((x - 0.6) / 0.08) ** 2) - ((y - 0.75) / 0.1) ** 2)
-    spots += np.random.default_rng(0).poisson(2, len(grid))
-    return np.repeat(np.floor(spots)[:, None], len(METRICS), axis=1)
 
 
 def run(*, quick: bool) -> dict[str, Any]:
