@@ -19,10 +19,12 @@ PAGE = (Path(__file__).parents[2] / "docs/reference/command-line.rst").read_text
 LIKE = re.compile(r"The options of ``(\w+)`` but ((?:``--[\w-]+``(?:,| and)?\s)+)")
 
 
+WHOLE = typer.main.get_command(app)
+
+
 def all_commands() -> Iterator[tuple[str, typer.core.TyperCommand]]:
-    whole = typer.main.get_command(app)
-    assert isinstance(whole, typer.core.TyperGroup)
-    for name, one in whole.commands.items():
+    assert isinstance(WHOLE, typer.core.TyperGroup)
+    for name, one in WHOLE.commands.items():
         inner = one.commands if isinstance(one, typer.core.TyperGroup) else {"": one}
         for word, command in inner.items():
             assert isinstance(command, typer.core.TyperCommand)
@@ -58,15 +60,15 @@ def usage(name: str) -> str:
     return " ".join(words)
 
 
-def options(name: str) -> set[str]:
-    both = [option for parameter in COMMANDS[name].params for option in (*parameter.opts, *parameter.secondary_opts)]
+def options(command: typer.core.TyperCommand | typer.core.TyperGroup) -> set[str]:
+    both = [option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)]
     return {option for option in both if option.startswith("--") and option != "--help"}
 
 
 def explained(section: str) -> set[str]:
     """The options that a section explains: its terms, or those of another command but a few."""
     if (like := LIKE.search(section)) is not None:
-        return options(like[1]) - set(re.findall(r"--[\w-]+", like[2]))
+        return options(COMMANDS[like[1]]) - set(re.findall(r"--[\w-]+", like[2]))
     return set(re.findall(r"--[\w-]+", "".join(re.findall(r"^``--.*\n", section, flags=re.MULTILINE))))
 
 
@@ -79,10 +81,16 @@ def test_every_command_has_its_place_with_its_arguments() -> None:
     assert sorted(here) == sorted(map(usage, COMMANDS))
 
 
+def test_the_options_of_the_program_itself_come_first() -> None:
+    assert isinstance(WHOLE, typer.core.TyperGroup)
+    before = PAGE[: PAGE.index(SECTIONS[0])]
+    assert set(re.findall(r"``filewatcher (--\w+)``", before)) == options(WHOLE)
+
+
 @pytest.mark.parametrize("section", SECTIONS, ids=lambda section: told(section)[0].partition(" ")[0])
 def test_a_section_explains_the_options_that_its_commands_have_and_no_others(section: str) -> None:
-    names = [name for name in COMMANDS if usage(name) in told(section)]
-    assert explained(section) == set().union(*map(options, names))
+    commands = [command for name, command in COMMANDS.items() if usage(name) in told(section)]
+    assert explained(section) == set().union(*map(options, commands))
 
 
 @pytest.mark.parametrize("name", COMMANDS)
