@@ -19,6 +19,7 @@ from filewatcher.core.messages import METRICS, Disagreement, FrameFailed, FrameR
 from filewatcher.errors import Broken, Refused
 from filewatcher.lock import Held, lock
 from filewatcher.mounts import file_system
+from filewatcher.sqlite import open_database
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -230,16 +231,12 @@ def _lock(folder: Path) -> int:
 
 def _open(path: Path) -> sqlite3.Connection:
     try:
-        db = sqlite3.connect(path)
-        db.execute("pragma journal_mode = wal")
-        db.execute("pragma synchronous = normal")
-        db.executescript(SCHEMA)
+        return open_database(path, SCHEMA, "normal")
     except sqlite3.Error as error:
         raise Broken(
             f"the journal {path} cannot be opened ({error}): if its disk is full, make room or set "
             "FILEWATCHER_STATE_DIR; if it is damaged, start over with --force"
         ) from error
-    return db
 
 
 def _translated(work: Callable[[sqlite3.Connection], T], db: sqlite3.Connection, folder: Path) -> T:

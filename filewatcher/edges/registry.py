@@ -18,6 +18,7 @@ from filewatcher.core.grid import Grid
 from filewatcher.errors import Broken, Refused
 from filewatcher.lock import Held, lock
 from filewatcher.service.ports import Kept
+from filewatcher.sqlite import open_database
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -93,10 +94,7 @@ class SqliteRegistry:
 
 def _open(path: Path) -> sqlite3.Connection:
     try:
-        db = sqlite3.connect(path)
-        db.execute("pragma journal_mode = wal")
-        db.execute("pragma synchronous = full")
-        db.executescript(SCHEMA)
+        db = open_database(path, SCHEMA, "full")
         there = {name for _, name, *_ in db.execute("pragma table_info(collection)")}
         for name in LATER.keys() - there:
             db.execute(f"alter table collection add column {name} {LATER[name]}")
@@ -105,7 +103,6 @@ def _open(path: Path) -> sqlite3.Connection:
             f"the list of collections {path} cannot be opened ({error}): if its disk is full, make room; if it is "
             "damaged, move it away: the results of each collection are kept elsewhere"
         ) from error
-    return db
 
 
 def _lock(folder: Path) -> int:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from filewatcher.errors import Broken
+from filewatcher.sqlite import open_database
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,11 +52,8 @@ class Ledger:
         self._path = folder / FILE
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            self._db = sqlite3.connect(self._path)
-            self._db.execute("pragma journal_mode = wal")
             # the message is acknowledged when it is here, so it must survive a power cut
-            self._db.execute("pragma synchronous = full")
-            self._db.executescript(SCHEMA)
+            self._db = open_database(self._path, SCHEMA, "full")
         except (OSError, sqlite3.Error) as error:
             raise Broken(f"{self._path}: what is owed to zocalo cannot be kept ({error}); is the disk full?") from error
         self._run(
