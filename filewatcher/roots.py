@@ -22,7 +22,7 @@ class Roots:
         """Raise `Refused` for a folder that is not there: a misspelt one would allow what nobody meant."""
         self.folders = tuple(folders)
         for folder in self.folders:
-            if not folder.is_absolute() or not folder.is_dir():
+            if not folder.is_absolute() or not os.path.isdir(folder):  # noqa: PTH112  it raises nothing
                 raise Refused(f"root {folder} is no folder here: give absolute paths of folders that exist")
         self.everywhere = Path("/") in self.folders
         """Nothing is refused."""

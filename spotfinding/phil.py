@@ -33,7 +33,7 @@ def read_phil(path: Path) -> dict[str, Any]:
         given = {d.path for d in source.all_definitions()}
         values = {full: definition.extract() for full, definition in found if full in given}
     except (OSError, UnicodeDecodeError) as error:
-        raise ParameterError(f"{path} cannot be read: {error}") from error
+        raise ParameterError(f"{path} cannot be read: {getattr(error, 'strerror', error)}") from error
     except RuntimeError as error:  # libtbx's own errors, Sorry among them: they name line and value
         raise ParameterError(f"{path}: {error}") from error
     return _translated(path, values, changed) | _our_own(path, {d.path: d.object for d in strangers})

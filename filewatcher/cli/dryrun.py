@@ -9,6 +9,7 @@ import typer
 
 from filewatcher.cli.collecting import folders
 from filewatcher.cli.collecting.collect import order_of
+from filewatcher.cli.collecting.placing import is_there
 from filewatcher.cli.collecting.profiles import chosen
 from filewatcher.cli.profile import script, told
 
@@ -25,7 +26,7 @@ def dry_run(wishes: Wishes) -> int:
     folders.refuse_raw(output, [str(wishes.master)], "output", "give a folder elsewhere with --output")
     plan: dict[str, Any] = {
         "master": str(wishes.master),
-        "there": wishes.master.exists(),
+        "there": is_there(wishes.master),
         "output": str(output.absolute()),
         "engine": order.engine,
         "parameters": dict(order.parameters),

@@ -103,6 +103,7 @@ def _open(path: Path) -> sqlite3.Connection:
             f"the list of collections {path} cannot be opened ({error}): if its disk is full, make room; if it is "
             "damaged, move it away: the results of each collection are kept elsewhere"
         ) from error
+    return db
 
 
 def _lock(folder: Path) -> int:

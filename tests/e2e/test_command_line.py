@@ -41,6 +41,14 @@ def one_sentence(stderr: str) -> str:
     return lines[0]
 
 
+@pytest.mark.parametrize("command", ["inspect", "reprocess"])
+def test_a_master_that_we_may_not_look_at_is_no_fault_of_ours(shell: Shell, tmp_path: Path, command: str) -> None:
+    """To root nothing is forbidden; a name that is too long is refused by the same calls, in the same way."""
+    ran = shell.run(command, tmp_path / f"{'x' * 300}.nxs")
+    assert ran.code == 1
+    assert one_sentence(ran.stderr).endswith("cannot be opened: File name too long")
+
+
 @pytest.mark.parametrize(
     ("words", "code", "says"),
     [

@@ -14,7 +14,7 @@ from filewatcher.cli.collecting.effort import effort_sentence, effort_times
 from filewatcher.cli.collecting.gridding import checked_words
 from filewatcher.cli.collecting.listeners import JsonLines, Listeners, Stopwatch, Words
 from filewatcher.cli.collecting.notifying import Notifier
-from filewatcher.cli.collecting.placing import ids_of
+from filewatcher.cli.collecting.placing import ids_of, is_there
 from filewatcher.cli.collecting.profiles import chosen
 from filewatcher.config import on_this_machine, read_settings
 from filewatcher.core.batching import Limits
@@ -59,7 +59,7 @@ async def collect(wishes: Wishes) -> int:
     built = build(wishes, order, pool.share(), desk.open, Listeners(*told), limits, budget)
     if wishes.engine == "auto" and order.engine == "dials":
         words.say(f"warning: the slower engine dials will be used ({engine_reason})")
-    absent = [master for master in wishes.masters if wishes.wait and not master.exists()]
+    absent = [master for master in wishes.masters if wishes.wait and not is_there(master)]
     words.start(f"waiting for {absent[0]}" if absent else f"reading {' and '.join(map(str, wishes.masters))}")
     async with AsyncExitStack() as house:
         house.push_async_callback(pool.close)

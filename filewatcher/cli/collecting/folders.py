@@ -53,7 +53,7 @@ def choose(key: str, requested: Path | None, default: Path, *, earlier: str | No
         if owner(requested) in (None, key) or force:
             return requested
         raise Refused(
-            f"output {requested} holds other things than results of this run: give another folder, "
+            f"output {requested} holds other things than results of this run, or cannot be read: give another folder, "
             "or --force to write there all the same"
         )
     if earlier is not None and owner(Path(earlier)) == key:

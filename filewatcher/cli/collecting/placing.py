@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,7 +45,7 @@ def place(
 
     `patience`: seconds that an id may take to appear there.
     """
-    if master is not None and _is_parameter(str(master)) and not master.exists():
+    if master is not None and _is_parameter(str(master)) and not is_there(master):
         master, words = None, [str(master), *words]
     others, parameters = apart(words)
     if master is not None:
@@ -66,7 +67,9 @@ def apart(words: Sequence[str]) -> tuple[tuple[Path, ...], tuple[str, ...]]:
     >>> apart(["d_max=40", "xtal_2.nxs", "mine.phil"])[1]
     ('d_max=40', 'mine.phil')
     """
-    masters = {word for word in words if Path(word).suffix in HDF5 or (not _is_parameter(word) and Path(word).exists())}
+    masters = {
+        word for word in words if Path(word).suffix in HDF5 or (not _is_parameter(word) and is_there(Path(word)))
+    }
     others = tuple(Path(word).absolute() for word in words if word in masters)
     return others, tuple(word for word in words if word not in masters)
 
@@ -75,9 +78,14 @@ def _is_parameter(word: str) -> bool:
     return Path(word).suffix not in HDF5 and ("=" in word or word.endswith(".phil"))
 
 
+def is_there(path: Path) -> bool:
+    """Whether a file is there, as far as we may look."""
+    return os.path.exists(path)  # noqa: PTH110  it raises nothing where we may not
+
+
 def refuse_folder(master: Path) -> None:
     """Raise `Refused` for a folder: nobody knows which of its files is meant."""
-    if master.is_dir():
+    if os.path.isdir(master):  # noqa: PTH112  it raises nothing where we may not look
         raise Refused(f"{master} is a folder: give the master file in it")
 
 

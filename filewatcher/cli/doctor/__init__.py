@@ -11,7 +11,9 @@ import typer
 
 from filewatcher.cli.profile import Words
 
-Data = Annotated[list[Path] | None, typer.Argument(metavar="PATH", help="Masters, or folders with raw data.")]
+Data = Annotated[
+    list[Path] | None, typer.Argument(metavar="PATH", readable=False, help="Masters, or folders with raw data.")
+]
 Profile = Annotated[str | None, typer.Option("--profile", metavar="NAME|PATH", help="Where workers run.")]
 Output = Annotated[Path, typer.Option("--output", metavar="DIR", help="Where results are to go; seen by all nodes.")]
 Patience = Annotated[float, typer.Option("--timeout", min=1, help="Seconds to wait for a worker.")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import socket
 import sys
@@ -121,7 +122,8 @@ def check_workers(asked: Asked) -> Iterator[Finding]:
     from filewatcher.cli.trial import trial  # noqa: PLC0415  heavy: not needed where something is wrong
 
     said: list[str] = []
-    masters = [str(place.absolute()) for place in asked.data if place.is_file()]
+    # os.path raises nothing where we may not look
+    masters = [str(place.absolute()) for place in asked.data if os.path.isfile(place)]  # noqa: PTH113
     try:
         tried = asyncio.run(trial(asked.profile().profile, nearest(asked.output), asked.patience, said.append, masters))
     except FilewatcherError as error:

@@ -161,9 +161,8 @@ def _listen(listen: Listen) -> socket.socket:
         family = socket.AF_INET6 if ":" in listen.host else socket.AF_INET
         listening = socket.create_server((listen.host, listen.port), family=family, backlog=1024)
     except OSError as error:
-        raise Refused(
-            f"cannot listen on {listen.host}, port {listen.port}: {error.strerror}; give another --port"
-        ) from error
+        why = str(error.strerror).partition(" (while")[0]  # socket's words name both once more
+        raise Refused(f"cannot listen on {listen.host}, port {listen.port}: {why}; give another --port") from error
     # asyncio does so only for sockets of its own making; without, what is sent in two parts waits 40 ms for an ACK
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listening
@@ -205,8 +204,8 @@ def _watch(service: Service, config: ServeConfig, one: Watched) -> asyncio.Task[
 
     poll = None if one.poll == "auto" else one.poll
     watch = Watch(one.folder.absolute(), one.patterns, one.depth, poll)
-    if not watch.folder.is_dir():
-        raise Refused(f"watch_directories: {watch.folder} is no folder here")
+    if not os.path.isdir(watch.folder):  # noqa: PTH112  it raises nothing where we may not look
+        raise Refused(f"watch_directories: {watch.folder} is no folder here, or none that we may look into")
     if not any(watch.folder.resolve().is_relative_to(root.resolve()) for root in config.allowed()):
         raise Refused(f"watch_directories: {watch.folder} is outside the roots")
     task = asyncio.create_task(Directory(watch, found).run())

@@ -150,8 +150,12 @@ def inspect_master(path: Path, channel: str | None = None, *, limit: float = 60.
     Raises `Refused` if it does not exist, `Broken` if it makes no sense or cannot be read in that time.
     """
     master = str(Path(path).absolute())
-    if not Path(master).is_file():
-        raise Refused(f"{master} does not exist: give the master file of a collection")
+    try:
+        Path(master).stat()
+    except (FileNotFoundError, NotADirectoryError):
+        raise Refused(f"{master} does not exist: give the master file of a collection") from None
+    except OSError as error:
+        raise Broken(f"{master} cannot be opened: {error.strerror}") from error
     context = multiprocessing.get_context("spawn")
     mine, theirs = context.Pipe(duplex=False)
     process = context.Process(target=_main, args=(theirs, master, channel), daemon=True)

@@ -6,6 +6,7 @@ Here every file is opened by `open_for_swmr`, and a name ends as a `Node`: an ob
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -210,9 +211,13 @@ def beside(path: str, name: str) -> str:
     """
     folder = Path(path).parent
     target = Path(name)
-    if target.is_absolute() and not target.exists() and (folder / target.name).exists():
+    if target.is_absolute() and not _is_there(target) and _is_there(folder / target.name):
         target = folder / target.name
     return str(folder / target)
+
+
+def _is_there(path: Path) -> bool:
+    return os.path.exists(path)  # noqa: PTH110  it raises nothing where we may not look
 
 
 def text(value: Any) -> str:

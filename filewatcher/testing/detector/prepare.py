@@ -24,7 +24,7 @@ def prepare_master(sim: Simulation) -> None:
         sim.directory.mkdir(parents=True, exist_ok=True)
         earlier = _earlier(sim)
     except OSError as error:
-        raise Refused(f"{sim.directory}: cannot be written to ({error}); choose another directory") from error
+        raise Refused(f"{sim.directory}: cannot be written to ({error.strerror}); choose another directory") from error
     if earlier:
         _remove(sim, earlier)
     write_files(sim)
