@@ -17,7 +17,11 @@ from filewatcher.profiles import Environment, Profile, Workers
 from filewatcher.profiles.jobs import WORKER_ENVIRONMENT
 
 
-def test_local_workers_have_the_memory_folder_and_variables_of_the_profile(tmp_path: Path) -> None:
+def test_local_workers_have_the_memory_folder_and_variables_of_the_profile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in (*WORKER_ENVIRONMENT, "ONE"):
+        monkeypatch.setenv(name, "16")  # as a user's shell may have it, which is not asked on a cluster either
     profile = Profile(
         workers=Workers(per_job=1, memory_each=1 << 30, local_directory=str(tmp_path)),
         environment=Environment(variables={"ONE": "1", "MKL_NUM_THREADS": "2"}),

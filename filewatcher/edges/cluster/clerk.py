@@ -22,7 +22,7 @@ from distributed import Scheduler
 
 from filewatcher.edges.cluster.credentials import security_of
 from filewatcher.edges.cluster.local import LocalWorkers
-from filewatcher.edges.cluster.settings import dask_settings, extensions
+from filewatcher.edges.cluster.settings import dask_settings, extensions, local_environment
 from filewatcher.edges.cluster.slurm import SlurmWorkers
 from filewatcher.ports import Credentials
 from filewatcher.profiles import Profile
@@ -52,6 +52,7 @@ class Clerk:
     async def run(self, wishes: asyncio.StreamReader) -> None:
         """Serve until the wishes end."""
         dask.config.set(dask_settings(self._profile))
+        os.environ.update(local_environment(self._profile))
         security = security_of(self._credentials)
         try:
             async with self._scheduler(security) as scheduler:

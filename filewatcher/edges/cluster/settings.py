@@ -41,15 +41,21 @@ DASK_SETTINGS = {
 def dask_settings(profile: Profile) -> dict[str, Any]:
     """Return all of them.
 
-    What a worker has that is silent for as long as a frame may take goes to another one. Workers on this machine have
-    the environment of the profile from their first moment on: malloc and the loader read it only then.
+    What a worker has that is silent for as long as a frame may take goes to another one.
     """
-    variables = profile.environment.variables if profile.kind == "local" else {}
     return {
         **DASK_SETTINGS,
         "distributed.scheduler.worker-ttl": f"{min(SILENCE, profile.limits.frame_timeout)}s",
-        "distributed.nanny.pre-spawn-environ": {**WORKER_ENVIRONMENT, **variables},
     }
+
+
+def local_environment(profile: Profile) -> dict[str, str]:
+    """Return the variables that whoever starts workers on this machine has itself.
+
+    So they have them from their first moment on: malloc and the loader read them only then. As a setting of Dask's
+    (``pre-spawn-environ``) they would yield to those of the user's shell.
+    """
+    return {**WORKER_ENVIRONMENT, **(profile.environment.variables if profile.kind == "local" else {})}
 
 
 class NoSpans:
