@@ -8,9 +8,10 @@ from filewatcher.edges.cluster import Office
 from filewatcher.profiles import Profile
 
 
-def local_cluster(workers: int) -> Office:
-    """Make a scheduler in a process of its own, with workers on this machine."""
-    return Office(Profile.model_validate({"scheduler": "local", "workers": {"per_job": workers}}), lambda _: None)
+def local_cluster(workers: int, **variables: str) -> Office:
+    """Make a scheduler in a process of its own, with workers on this machine and these environment variables."""
+    sections = {"workers": {"per_job": workers}, "environment": {"variables": variables}}
+    return Office(Profile.model_validate({"scheduler": "local", **sections}), lambda _: None)
 
 
 def slurm_profile(**sections: dict[str, Any]) -> Profile:

@@ -43,6 +43,11 @@ def test_one_that_cannot_read_the_data(tmp_path: Path) -> None:
         asyncio.run(arm(local_cluster(1), str(tmp_path / "nowhere.nxs")))
 
 
+def test_one_without_dials() -> None:
+    with pytest.raises(Unreachable, match=r"worker local-0 has no dials engine"):
+        asyncio.run(arm(local_cluster(1, LIBTBX_BUILD="/nowhere")))
+
+
 def test_a_collection_that_the_engine_cannot_analyse_is_no_worker_s_fault() -> None:
     with pytest.raises(Broken, match="cannot analyse this collection"):
         asyncio.run(arm(local_cluster(1), threshold_algorithm="none such"))
@@ -86,11 +91,3 @@ def test_one_with_another_version(tmp_path: Path) -> None:
     pauses = [sentence.rpartition(" the next try is in ")[2] for sentence in said if "is of no use" in sentence]
     assert pauses[:2] == ["2 s", "4 s"], said
     assert any("is given back" in sentence for sentence in said)
-
-
-@pytest.mark.timeout(200)
-@pytest.mark.usefixtures("slurm")
-def test_one_without_dials() -> None:
-    profile = slurm_profile(environment={"variables": {"LIBTBX_BUILD": "/nowhere"}}, workers={"per_job": 1})
-    with pytest.raises(Unreachable, match=r"worker slurm-\d+ has no dials engine"):
-        asyncio.run(arm(Office(profile, print)))
