@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tests.ispyb_database import IspybDatabase
 
 PROJECT = Path(__file__).parent.parent
+SITE = ("FILEWATCHER_", "ISPYB_", "ZOCALO_", "SLURM_")
 TEST_DATA = Path(os.environ.get("FILEWATCHER_TEST_DATA") or PROJECT.parent / "shared" / "data")
 
 
@@ -33,6 +34,9 @@ settings.load_profile("filewatcher")
 def pytest_configure(config: pytest.Config) -> None:
     # a suite in the background of a script ignores Ctrl-C, and so would the programs that are to be interrupted
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    # what a site has set is not for tests, least of all the way into its database
+    for name in [name for name in os.environ if name.startswith(SITE) and name != "FILEWATCHER_TEST_DATA"]:
+        del os.environ[name]
     config.addinivalue_line("markers", "data: needs the real data (FILEWATCHER_TEST_DATA)")
 
 

@@ -211,13 +211,14 @@ def test_a_broker_that_restarts_loses_and_doubles_nothing(
             await send(consumer, gridscan("/data/restart.nxs", (6, 10)))
             detector.write(0, 20)
             results = await get(consumer, "reduce.xray_centering", 20)
-            await asyncio.to_thread(rabbitmq.stop)
-            detector.write(20, 40)
             held = house.held["c0"]
             assert held.task is not None
-            detector.write(40, 60)
-            await asyncio.wait_for(held.task, PATIENCE)  # the collection does not wait for a broker
-            await asyncio.to_thread(rabbitmq.start)
+            await asyncio.to_thread(rabbitmq.stop)
+            try:
+                detector.write(20, 60)
+                await asyncio.wait_for(held.task, PATIENCE)  # the collection does not wait for a broker
+            finally:
+                await asyncio.to_thread(rabbitmq.start)
             results += await get(consumer, "reduce.xray_centering", 40)
             assert sorted(images(results)) == list(range(1, 61))
             assert sorted(images(await get(consumer, "ispyb_pia", 60))) == list(range(1, 61))
