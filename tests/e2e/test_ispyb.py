@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.e2e.conftest import Shell
     from tests.ispyb_database import IspybDatabase
 
@@ -152,3 +151,36 @@ def test_what_cannot_be_looked_up_is_said(
     ran = shell.run("watch", "--dcid", "1")
     assert ran.code == 2
     assert "set ISPYB_CREDENTIALS" in ran.stderr
+
+
+@pytest.mark.timeout(300)
+def test_a_very_large_grid_has_an_attachment_and_images_that_never_came_are_a_failure(
+    shell: Shell, other_shell: Shell, raw: Path, ispyb_database: IspybDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FILEWATCHER_ISPYB_ROWS", "11")
+    assert shell.run("simulate", raw, "--detector", "eiger2-1m", "--grid", "4x3", "--rate", "inf").code == 0
+    dcids = [ispyb_database.collection(ispyb_database.group(), raw / "grid.nxs", 12) for _ in range(2)]
+    for dcid in dcids:
+        ispyb_database.grid(collection=dcid, steps_x=4.0, steps_y=3.0)
+    ran = shell.run("reprocess", "--dcid", dcids[0], "--notify", "ispyb:", "--json")
+    assert ran.code == 0, ran.stderr
+    table = "DataCollectionFileAttachment"
+    ((path,),) = ispyb_database.rows(f"select fileFullPath from {table} where dataCollectionId = {dcids[0]}")
+    assert Path(path).parent == shell.folder / "grid-filewatcher"
+    assert json.loads(Path(path).read_text()) == [line["n_spots_total"] for line in ran.by_frame()]
+
+    for file in raw.glob("grid_*.h5"):
+        if "meta" not in file.name:
+            file.unlink()
+    ran = other_shell.run("reprocess", "--dcid", dcids[1], "--notify", "ispyb:", "--json")
+    assert (ran.code, ran.counts()) == (3, (12, 0, 0, 12)), ran.stderr
+    ended = ispyb_database.rows(
+        "select dataCollectionId, processingStatus, processingMessage from AutoProcProgram "
+        f"join ProcessingJob using (processingJobId) where dataCollectionId in ({dcids[0]}, {dcids[1]}) order by 1"
+    )
+    assert ended == [
+        [str(dcids[0]), "1", "12 images: 12 analysed, 0 failed, 0 missing"],
+        [str(dcids[1]), "0", "12 images: 0 analysed, 0 failed, 12 missing"],
+    ]
+    rows = f"from ImageQualityIndicators where dataCollectionId in ({dcids[0]}, {dcids[1]})"
+    assert ispyb_database.rows(f"select count(*) {rows}") == [["0"]]
