@@ -35,6 +35,8 @@ environment: {{setup: [{setup}]}}
 limits: {{frame_timeout: 20s}}
 """
 FRAMES = 120
+SOON = 12.0
+"""Frames/s where all that disturbs has been before the first of them."""
 PATIENCE = 120.0
 SIMULATION = ("--detector", "eiger2-1m", "--grid", "12x10", "--writers", 2, "--frames-per-file", 20)
 
@@ -129,7 +131,7 @@ def night(shell: Shell, slurm: PrivateSlurm, tmp_path: Path) -> Night:
 
 
 def test_a_growing_collection_is_analysed_in_jobs(night: Night) -> None:
-    night.begin()
+    night.begin(rate=SOON)
     assert all(line["attempts"] == 1 for line in night.end())
 
 
@@ -169,7 +171,7 @@ def test_workers_go_on_while_slurmctld_is_restarted(night: Night) -> None:
 
 def test_a_job_that_dies_before_its_worker_comes_is_replaced(night: Night) -> None:
     mark = night.folder / "died"
-    night.begin(setup=f"test -e {mark} || {{ touch {mark}; exit 1; }}")
+    night.begin(setup=f"test -e {mark} || {{ touch {mark}; exit 1; }}", rate=SOON)
     night.said(r"Slurm job \d+ ended before a worker of it came; the next try is in 2 s")
     night.end()
 
@@ -177,7 +179,7 @@ def test_a_job_that_dies_before_its_worker_comes_is_replaced(night: Night) -> No
 def test_sbatch_that_fails_is_said_and_tried_again(night: Night) -> None:
     night.slurm.set_partition("live", "inactive")
     try:
-        night.begin()
+        night.begin(rate=SOON)
         night.said("sbatch failed: .*artition.*; the next try is in 2 s")
     finally:
         night.slurm.set_partition("live", "up")
@@ -238,7 +240,7 @@ def test_the_frames_of_a_job_that_is_suspended_are_handed_out_again_and_its_late
 def test_clocks_that_differ_do_not_matter(night: Night, tmp_path: Path) -> None:
     days = 300
     early, late = shifted_clock(tmp_path, -20 * 3600), shifted_clock(tmp_path, days * 86400)
-    night.begin(setup=f"export LD_PRELOAD=$(test $((SLURM_JOB_ID % 2)) = 0 && echo {early} || echo {late})")
+    night.begin(setup=f"export LD_PRELOAD=$(test $((SLURM_JOB_ID % 2)) = 0 && echo {early} || echo {late})", rate=SOON)
     assert all(line["attempts"] == 1 for line in night.end())
     # what workers wrote into their logs has the date of another year, or of the day before
     logs = "".join(path.read_text() for path in (tmp_path / "logs").iterdir())
