@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from spotfinding.analysis import Analysis, Measured
+    from spotfinding.chunks import Chunk, Layout
     from spotfinding.detector import Detector
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
@@ -27,6 +29,15 @@ ICE = 0.30
 """1/angstrom^2: rings of ice beyond d = 1.83 angstrom are too dense to tell anything."""
 KEV = 12.398419843
 """keV angstrom: h c."""
+
+
+def shown(analysis: Analysis, chunk: Chunk, layout: Layout, patience: float, what: str, black: float | None) -> bytes:
+    """Return a frame, which is read as by `Analysis.pixels`: as ``image`` (PNG), or its ``notes`` (JSON).
+
+    Raises `AnalysisError` for one that cannot be read or analysed.
+    """
+    pixels = analysis.pixels(chunk, layout, patience)
+    return picture(analysis, pixels, black) if what == "image" else json.dumps(notes(analysis, pixels)).encode()
 
 
 def picture(analysis: Analysis, pixels: NDArray[np.generic], black: float | None = None) -> bytes:

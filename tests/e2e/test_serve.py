@@ -117,6 +117,9 @@ def test_a_scan_triggered_before_its_first_file_is_seen_live_and_after_a_restart
     daemon.start()
     assert daemon.get(collection) == told_last
     assert daemon.lines(collection) == lines
+    see_image(daemon, collection, lines)
+    with daemon.http as http:
+        assert http.get("/api/collections").json()["server"]["workers"] == 0, "to look at images takes none"
     assert daemon.ask(master=str(master)) == collection
     table = daemon.run("status")
     assert (table.returncode, collection in table.stdout) == (0, True)

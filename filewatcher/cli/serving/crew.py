@@ -29,11 +29,6 @@ class Place:
     need: Need
     """Told of its progress, it asks for workers."""
 
-    @property
-    def current(self) -> bool:
-        """Whether its workers may still be there."""
-        return not self.pool.gone
-
     async def close(self) -> None:
         """Leave all to the others."""
         self.need.close()

@@ -1,15 +1,14 @@
-"""Single images for people: made on a worker, of collections that run and of those that have ended."""
+"""Single images for people: of collections that run a worker makes them, of those that have ended the `Easel`."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from filewatcher.cli.collecting.collect import order_of
-from filewatcher.core.asks import Priority
+from filewatcher.cli.serving.easel import Easel
 from filewatcher.core.observations import DetectorRead, Writers
 from filewatcher.core.places import Places
 from filewatcher.edges.swmr import SwmrObserver
@@ -19,15 +18,15 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from filewatcher.cli.collecting.wishes import Wishes
-    from filewatcher.cli.serving.crew import Crew, Place
     from filewatcher.core.detector import Detector
     from filewatcher.core.messages import FrameReady
+    from filewatcher.core.run import Job
     from filewatcher.roots import Roots
 
 KEPT = 64 << 20
 """Bytes of images that are kept."""
 OPEN = 2
-"""Collections that have ended and whose workers are kept ready to show images."""
+"""Collections that have ended and whose frames are known, to show more of them at once."""
 LOOKING = 120.0
 """Seconds for the files of a collection that has ended to say where its frames are."""
 
@@ -66,52 +65,43 @@ class Pictures:
 
 @dataclass(frozen=True, slots=True)
 class Album:
-    """A collection that has ended, opened to look at its images."""
+    """A collection that has ended, whose files have said where its frames are."""
 
+    job: Job
     places: Places
-    place: Place
 
 
 class Albums:
     """The last few that were looked at."""
 
-    def __init__(self, crew: Crew, roots: Roots) -> None:
-        self._crew, self._roots = crew, roots
+    def __init__(self, roots: Roots) -> None:
+        self._roots, self._easel = roots, Easel()
         self._open: OrderedDict[str, Album] = OrderedDict()
         self._opening = asyncio.Lock()
 
     async def view(self, name: str, wishes: Wishes, which: tuple[int, int], what: str, black: float | None) -> bytes:
-        """Return an image, by (scan, frame). Raises `Unknown`, `Broken`, `Unreachable`."""
+        """Return an image, by (scan, frame). Raises `Unknown`, `Broken`, `Forbidden`, `Unreachable`."""
         async with self._opening:
-            album = self._open.get(name)
-            if album is None or not album.place.current:
-                album = await self._opened(name, wishes)
+            if name not in self._open:
+                self._open[name] = await self._opened(name, wishes)
                 while len(self._open) > OPEN:
-                    await self._open.popitem(last=False)[1].place.close()
+                    self._open.popitem(last=False)
             self._open.move_to_end(name)
-        return await album.place.share.view(seen(album.places, *which), what, black)
+            album = self._open[name]
+        return await self._easel.view(album.job, seen(album.places, *which), what, black)
 
     async def close(self) -> None:
         """Leave nothing running."""
-        while self._open:
-            await self._open.popitem()[1].place.close()
+        await self._easel.close()
 
     async def _opened(self, name: str, wishes: Wishes) -> Album:
         order, _ = await asyncio.to_thread(order_of, wishes)
-        order = replace(order, roots=self._roots.names)
         places = Places()
         try:
             detector = await asyncio.wait_for(self._look(wishes, places), LOOKING)
         except TimeoutError as error:
             raise Broken(f"the files of {wishes.master} did not answer in {LOOKING:g} s") from error
-        async with AsyncExitStack() as house:
-            place = self._crew.place(Priority.REPROCESS)
-            house.push_async_callback(place.close)
-            await place.share.start()
-            await place.share.arm(order.job(f"view-{name}", detector))
-            house.pop_all()
-        album = self._open[name] = Album(places, place)
-        return album
+        return Album(replace(order, roots=self._roots.names).job(name, detector), places)
 
     async def _look(self, wishes: Wishes, places: Places) -> Detector:
         """Note where all frames are, in files that do not change any more."""

@@ -81,7 +81,7 @@ class Workshop:
         self._resolving = threading.Lock()
         """DIALS is measured once, though many ask at the start."""
         self._warm = False
-        self.pictures, self._albums = Pictures(), Albums(crew, roots)
+        self.pictures, self._albums = Pictures(), Albums(roots)
 
     async def warm_up(self) -> None:
         """Look once which engines there are, which takes seconds; until then asks are answered without knowing."""

@@ -106,11 +106,6 @@ class DaskPool:
         return self.placing.ready()
 
     @property
-    def gone(self) -> bool:
-        """Whether there is no scheduler any more, for good."""
-        return self._gone is not None
-
-    @property
     def workers_at_first(self) -> int:
         """How many workers there are from the beginning; 0 = they come when their cluster gives them."""
         assert self._door is not None

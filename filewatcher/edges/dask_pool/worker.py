@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import pickle
 import time
@@ -147,15 +146,13 @@ def view(job: str, layout: tuple[Any, ...], place: Place, what: str, black: floa
 
     Returns ``("done", bytes)``, or ``("failed", reason)``.
     """
-    from spotfinding.imageview import notes, picture  # noqa: PLC0415  few frames are looked at
+    from spotfinding.imageview import shown  # noqa: PLC0415  few frames are looked at
 
     analysis, (path, offset, size, filter_mask) = _analyses[job], place
     chunk = Chunk(path, offset, size, filter_mask, _roots[job])
     try:
-        pixels = analysis.pixels(chunk, Layout(*layout), _patience(chunk.path.rpartition("/")[0]))
-        if what == "image":
-            return "done", picture(analysis, pixels, black)
-        return "done", json.dumps(notes(analysis, pixels)).encode()
+        patience = _patience(chunk.path.rpartition("/")[0])
+        return "done", shown(analysis, chunk, Layout(*layout), patience, what, black)
     except AnalysisError as error:
         return "failed", str(error)
 
