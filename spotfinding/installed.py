@@ -1,4 +1,8 @@
-"""The DIALS of this machine, asked without importing it: that takes a second and hundreds of MB that stay."""
+"""The DIALS of this machine, asked without importing it: that takes a second and hundreds of MB that stay.
+
+Even to ask takes seconds. Who must not wait (a daemon whose first collection comes when it starts) can `recall` what
+was measured of the same installation before, and `remeasure` it beside.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +10,9 @@ import importlib.util
 import json
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache
+from pathlib import Path
 
 from spotfinding.rules import ParameterError
 
@@ -39,10 +44,14 @@ class DialsBroken(ParameterError):
     """DIALS is there and cannot be imported."""
 
 
+_recalled: list[DialsRules] = []
+"""What to go by until it is measured; at most one."""
+
+
 def installed_dials(*, load: bool = False) -> DialsRules:
     """Return the rules of the installed DIALS, measured once per process.
 
-    A child measures them, unless DIALS is loaded here already, or is to be (`load`).
+    A child measures them, unless DIALS is loaded here already, or is to be (`load`); what was recalled does until then.
     Raises `DialsAbsent` or `DialsBroken`.
     """
     if importlib.util.find_spec("dials") is None or importlib.util.find_spec("dxtbx") is None:
@@ -52,7 +61,50 @@ def installed_dials(*, load: bool = False) -> DialsRules:
         )
     if load or "dials.array_family" in sys.modules:
         return _measured_here()
-    return _measured_by_a_child()
+    return _recalled[0] if _recalled else _measured_by_a_child()
+
+
+def recall(file: Path) -> bool:
+    """Go by what `remeasure` has noted in a file, if it is this installation's; whether it is."""
+    try:
+        noted = json.loads(file.read_text())
+        _recalled[:] = [DialsRules(**noted["rules"])] if noted["installation"] == _installation() else []
+    except (OSError, ValueError, TypeError, KeyError):
+        return False
+    return bool(_recalled)
+
+
+def remeasure(file: Path) -> str | None:
+    """Measure it in any case, and note that in a file for the next process; returns what was recalled wrongly.
+
+    What was recalled does until that is known. Raises `DialsAbsent` or `DialsBroken`.
+    """
+    before = list(_recalled)
+    try:
+        if _installation() is not None:
+            _measured_by_a_child()
+    finally:
+        _recalled.clear()
+    rules = installed_dials()
+    fresh = file.with_suffix(".new")
+    try:
+        fresh.write_text(json.dumps({"installation": _installation(), "rules": asdict(rules)}) + "\n")
+        fresh.replace(file)
+    except OSError:  # the next process measures again
+        fresh.unlink(missing_ok=True)
+    return None if before in ([], [rules]) else f"{before[0]} instead of {rules}"
+
+
+def _installation() -> list[list[object]] | None:
+    """Tell one installation from others, without importing it; None = there is none. JSON values."""
+    found: list[list[object]] = [[sys.executable, sys.version]]
+    for name in ("dials", "dxtbx"):
+        spec = importlib.util.find_spec(name)
+        if spec is None or spec.origin is None:
+            return None
+        status = Path(spec.origin).stat()
+        found.append([spec.origin, status.st_mtime_ns, status.st_size])
+    return found
 
 
 def _measured_here() -> DialsRules:

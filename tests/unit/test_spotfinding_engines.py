@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,7 +18,7 @@ from spotfinding.detector import Detector
 from spotfinding.dials_rules import measure
 from spotfinding.engines import engine_version, resolve
 from spotfinding.errors import AnalysisError
-from spotfinding.installed import NEWEST, DialsRules, installed_dials
+from spotfinding.installed import NEWEST, DialsRules, installed_dials, recall
 from spotfinding.parameters import ParameterError, Parameters
 
 if TYPE_CHECKING:
@@ -136,6 +137,35 @@ print(one.parameters.masked_pixels_erode)
 def test_a_child_measures_what_is_measured_here() -> None:
     code = "from spotfinding.installed import installed_dials; print(installed_dials())"
     assert in_a_fresh_process(code).stdout.strip() == str(measure()) == str(installed_dials())
+
+
+def test_what_was_measured_of_this_installation_is_gone_by_until_it_is_measured_again(tmp_path: Path) -> None:
+    noted = tmp_path / "dials.json"
+    assert not recall(noted), "nobody has been here"
+    begin = f"from spotfinding.installed import *; from pathlib import Path; file = Path('{noted}')\n"
+    in_a_fresh_process(begin + "remeasure(file)")
+    assert json.loads(noted.read_text())["rules"] == asdict(installed_dials())
+
+    # DIALS cannot be imported there: what is told was recalled, as long as nobody has tried
+    code = begin + "print(recall(file))\n"
+    told = in_a_fresh_process(code + "print(installed_dials())", LIBTBX_BUILD="/no/build")
+    assert told.stdout.splitlines() == ["True", str(installed_dials())], told.stderr
+    trying = code + "try: remeasure(file)\nexcept DialsBroken: installed_dials()"
+    tried = in_a_fresh_process(trying, LIBTBX_BUILD="/no/build")
+    assert "which is installed here but cannot be imported" in tried.stderr
+
+    wrong = json.loads(noted.read_text())
+    wrong["rules"]["trusted_range"] = "sometimes"
+    noted.write_text(json.dumps(wrong))
+    told = in_a_fresh_process(code + "print(remeasure(file)); print(installed_dials())")
+    _, found, right = told.stdout.splitlines()
+    assert "trusted_range='sometimes') instead of DialsRules" in found
+    assert right == str(installed_dials())
+    assert "sometimes" not in noted.read_text()
+
+    for damaged in ('{"rules": {}}', "[]", "{", json.dumps(wrong | {"installation": "another"})):
+        noted.write_text(damaged)
+        assert not recall(noted)
 
 
 def test_the_rules_of_the_installed_dials_are_filled_in() -> None:

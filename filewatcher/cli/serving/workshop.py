@@ -7,7 +7,7 @@ import logging
 import os
 import threading
 import time
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,6 +33,7 @@ from filewatcher.edges.output.stored import read_results
 from filewatcher.errors import FilewatcherError, Refused, Unreachable
 from filewatcher.ports import Progress
 from filewatcher.service import Ended
+from spotfinding.installed import recall, remeasure
 from spotfinding.parameters import ParameterError, Parameters
 
 if TYPE_CHECKING:
@@ -80,12 +81,17 @@ class Workshop:
         """Results are written by one collection after the other."""
         self._resolving = threading.Lock()
         """DIALS is measured once, though many ask at the start."""
-        self._warm = False
+        self._noted = state / "dials.json"
+        self._warm = recall(self._noted)
         self.pictures, self._albums = Pictures(), Albums(roots)
 
     async def warm_up(self) -> None:
-        """Look once which engines there are, which takes seconds; until then asks are answered without knowing."""
-        await asyncio.to_thread(self._order_of, Wishes(Path("/")))
+        """Look once which engines there are, which takes seconds.
+
+        Nobody waits for it where the last daemon has noted it; else asks are answered without knowing until then, and
+        the first collections wait.
+        """
+        await asyncio.to_thread(self._measure)
 
     async def check(self, ask: Ask) -> None:
         """Raise `Refused` for what can be known to be wrong before anything is there."""
@@ -164,10 +170,15 @@ class Workshop:
         self._check(ask)
         self._order_of(self.wishes(ask))
 
+    def _measure(self) -> None:
+        with suppress(ParameterError), nullcontext() if self._warm else self._resolving:  # whoever needs it is told
+            if (wrong := remeasure(self._noted)) is not None:
+                log.warning("DIALS was replaced without a trace: collections since the start went by %s", wrong)
+        self._warm = True
+
     def _order_of(self, wishes: Wishes) -> None:
-        with self._resolving:
+        with nullcontext() if self._warm else self._resolving:
             order_of(wishes)
-            self._warm = True
 
     def _archive(self, kept: Kept) -> list[CellLog]:
         results = None if kept.folder is None else Path(kept.folder) / "results.h5"
