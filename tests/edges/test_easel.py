@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from filewatcher.cli.collecting.wishes import Wishes
 from filewatcher.cli.serving import easel
 from filewatcher.cli.serving.viewing import Albums
-from filewatcher.cli.collecting.wishes import Wishes
 from filewatcher.errors import Broken, Forbidden, Unknown, Unreachable
 from filewatcher.roots import ANYWHERE, Roots
 from tests.daemon import write_tiny

@@ -7,7 +7,6 @@ import json
 import logging
 import os
 import socket
-import ssl
 import time
 from contextlib import AsyncExitStack, contextmanager
 from datetime import UTC, datetime
@@ -26,6 +25,7 @@ from filewatcher.cli.collecting.notifying import check_urls
 from filewatcher.cli.collecting.placing import ispyb_credentials, resolver_at
 from filewatcher.cli.collecting.profiles import choose
 from filewatcher.cli.serving import logs
+from filewatcher.cli.serving.certificates import check_certificate
 from filewatcher.cli.serving.crew import Crew
 from filewatcher.cli.serving.recipes import join_zocalo
 from filewatcher.cli.serving.workshop import Workshop
@@ -151,12 +151,7 @@ def _settings(config: ServeConfig, web: Any) -> uvicorn.Config:
 
 def _listen(listen: Listen) -> socket.socket:
     if listen.certificate is not None and listen.key is not None:
-        try:
-            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(listen.certificate, listen.key)
-        except (OSError, ssl.SSLError) as error:
-            raise Refused(
-                f"certificate {listen.certificate} with key {listen.key}: {error}; give two PEM files that are a pair"
-            ) from error
+        check_certificate(listen.certificate, listen.key, datetime.now(UTC))
     try:
         family = socket.AF_INET6 if ":" in listen.host else socket.AF_INET
         listening = socket.create_server((listen.host, listen.port), family=family, backlog=1024)
@@ -180,8 +175,11 @@ def _in_url(host: str) -> str:
 
 def _announce(state: Path, listen: Listen, listening: socket.socket) -> str:
     """Say where we are, for the commands that look for us."""
-    scheme = "https" if listen.certificate is not None else "http"
-    url = f"{scheme}://{_in_url(EVERYWHERE.get(listen.host, listen.host))}:{listening.getsockname()[1]}"
+    scheme, host = "http", EVERYWHERE.get(listen.host, listen.host)
+    if listen.certificate is not None:
+        # a certificate is for a name, not for an address
+        scheme, host = "https", next((name for name in listen.names if name != "*"), host)
+    url = f"{scheme}://{_in_url(host)}:{listening.getsockname()[1]}"
     (state / DOOR).write_text(json.dumps({"url": url, "pid": os.getpid()}) + "\n")
     return url
 
