@@ -70,8 +70,14 @@ class Crowd:
         self._process.join()
         self._pipe.close()
 
+    @property
+    def pid(self) -> int:
+        """Of their process."""
+        assert self._process.pid is not None
+        return self._process.pid
+
     def come(self) -> None:
-        """Have all of them look."""
+        """Have all of them look; returns when each has been told what there was."""
         self._pipe.send(True)
         self._said()
 
@@ -98,15 +104,19 @@ async def _come_and_go(pipe: Connection, url: str, viewers: int) -> None:
     while True:
         await asyncio.to_thread(pipe.recv)
         messages = [0] * viewers
+        greeted = [asyncio.Event() for _ in range(viewers)]
         async with AsyncExitStack() as house:
             for one in range(viewers):
                 socket = await house.enter_async_context(connect(url, max_size=None, proxy=None, compression=None))
-                house.callback(asyncio.create_task(_look(socket, one, messages)).cancel)
+                house.callback(asyncio.create_task(_look(socket, one, messages, greeted[one])).cancel)
+            await asyncio.gather(*(one.wait() for one in greeted))
             pipe.send(0)
             await asyncio.to_thread(pipe.recv)
         pipe.send(sum(messages))
 
 
-async def _look(socket: Any, one: int, messages: list[int]) -> None:
-    async for _ in socket:
+async def _look(socket: Any, one: int, messages: list[int], greeted: asyncio.Event) -> None:
+    async for message in socket:
         messages[one] += 1
+        if isinstance(message, bytes):
+            greeted.set()

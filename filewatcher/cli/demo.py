@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -34,8 +33,6 @@ Stay = Annotated[
 ]
 
 WORDS = {"done": "analysed", "failed": "failed", "missing": "missing"}
-LOOK = 0.3
-"""Seconds between two questions to the daemon."""
 
 
 def demo(
@@ -62,7 +59,7 @@ def demo(
         _say(f"watch it live: {url}/#/c/{asked['id']}")
         detecting = beamline.submit(run, sim, None, stop)
         try:
-            ended = _ended(daemon, asked["id"])
+            ended = daemon.ended(asked["id"])
         finally:
             stop.set()
         written = detecting.result()
@@ -129,15 +126,6 @@ def _note(line: bytes) -> dict[str, Any]:
     if said.get("level") not in {"info", "debug"}:
         _say(str(said.get("message", line.decode())))
     return said
-
-
-def _ended(daemon: Daemon, collection: str) -> dict[str, Any]:
-    """Wait for the end of a collection."""
-    while True:
-        found = daemon.get(collection)
-        if found["ended"]:
-            return found
-        time.sleep(LOOK)
 
 
 def _say(sentence: str) -> None:

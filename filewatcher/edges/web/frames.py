@@ -36,6 +36,8 @@ APART = 0.02
 APART_EACH = 0.004
 """...and this times the viewers that there are: at some 200 us a message, all take 5 % of a core from collections."""
 STATUS_APART = 0.1
+STATUS_APART_EACH = 0.01
+"""As above, of the state of a collection: its counts are in the cells."""
 HEARTBEAT = 1.0
 LINES = 1000
 """Lines of JSON made at a time."""
@@ -145,6 +147,11 @@ class _Hall:
         """Seconds between two messages to a viewer."""
         return max(APART, APART_EACH * len(self.viewers))
 
+    @property
+    def status_pause(self) -> float:
+        """Seconds between two words on the state of a collection, to a viewer, while it changes."""
+        return min(HEARTBEAT, max(STATUS_APART, STATUS_APART_EACH * len(self.viewers)))
+
     def shown(self, entry: Entry, scan: int) -> None:
         """Cells were sent."""
         if scan < len(entry.scans) and (last := entry.scans[scan].last) is not None and not entry.over:
@@ -175,7 +182,7 @@ async def _show(hall: _Hall, socket: WebSocket, entry: Entry, scan: int, known: 
                 cursor = min(cursor + AT_ONCE, version)
                 hall.shown(entry, scan)
             now = time.monotonic()
-            if now - status_at >= (STATUS_APART if entry.bell.rung != rung else HEARTBEAT):
+            if now - status_at >= (hall.status_pause if entry.bell.rung != rung else HEARTBEAT):
                 status_at, rung = now, entry.bell.rung
                 await socket.send_text(hall.text(entry))
             await asyncio.sleep(hall.pause)
