@@ -22,8 +22,8 @@ sanitize: env
 	tools/sanitize
 
 acceptance: env
-	$(RUN)python benchmarks/acceptance.py && $(RUN)python benchmarks/known_crystal.py && \
-	$(RUN)python benchmarks/kills.py && $(RUN)python benchmarks/daemon_kills.py
+	$(RUN)python benchmarks/acceptance.py && $(RUN)python benchmarks/acceptance_page.py && \
+	$(RUN)python benchmarks/known_crystal.py && $(RUN)python benchmarks/kills.py && $(RUN)python benchmarks/daemon_kills.py
 
 BENCHES = spotfinding watch dispatch latency browser crowd deposit
 # these write their pages themselves

@@ -11,7 +11,7 @@ import asyncio
 import multiprocessing
 import socket
 import time
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import uvicorn
@@ -20,7 +20,7 @@ from filewatcher.core.asks import Ask
 from filewatcher.core.framemap import DataFile, FrameMap
 from filewatcher.core.grid import Grid
 from filewatcher.core.gridinfo import GridInfo
-from filewatcher.core.messages import METRICS, FrameResult, Statistics
+from filewatcher.core.messages import FrameResult, Statistics
 from filewatcher.core.observations import Described, MasterFile
 from filewatcher.core.run import Run
 from filewatcher.core.selection import Selection
@@ -79,13 +79,15 @@ class Fed:
         known: NDArray[np.float64] = self._pipe.recv()
         return known
 
-    def collect(self, rate: int, seconds: float) -> float:
+    def collect(self, rate: int, seconds: float) -> tuple[float, float]:
         """Fill, and beside it tell the results of another collection, at which nobody looks, as fast as they are taken.
 
-        Returns how many of the others a second of the loop's CPU: the collector at its limit.
+        Returns how many of the others a second, and what share of its CPU time the loop had for them: the collector
+        at its limit.
         """
         self._pipe.send((rate, seconds, True))
-        return float(self._pipe.recv())
+        collected: tuple[float, float] = self._pipe.recv()
+        return collected
 
     @property
     def pid(self) -> int:
@@ -178,28 +180,32 @@ class _Work(ScriptedWork):
             await asyncio.sleep(EVERY)
         return times
 
-    async def collect(self, seconds: float) -> float:
-        """Tell all results again and again, each time as of another scan; returns how many a second of CPU.
+    async def collect(self, seconds: float) -> tuple[float, float]:
+        """Tell all results again and again, each time as of another scan.
 
-        The loop never rests, so that its CPU time is all the time that it has; the clock would count other processes.
+        Returns how many a second of CPU time, and the share of that time in which they were told. The loop never rests,
+        so that its CPU time is all the time that it has; the clock would count other processes.
         """
         results = self._results(0, len(self.grid))
-        told, until, began = 0, time.monotonic() + seconds, time.thread_time()
+        told, telling, until, began = 0, 0.0, time.monotonic() + seconds, time.thread_time()
         while time.monotonic() < until:
             if told % len(results) == 0:
                 self.describe()
-            first = told % len(results)
+            first, at = told % len(results), time.thread_time()
             self._listener.outcomes(results[first : first + GROUP])
+            telling += time.thread_time() - at
             told += GROUP
             await asyncio.sleep(0)
-        return told / (time.thread_time() - began)
+        spent = time.thread_time() - began
+        return told / spent, telling / spent
 
     def _results(self, first: int, last: int) -> list[FrameResult]:
         return [FrameResult(0, first + i, _statistics(row), "native") for i, row in enumerate(self._values[first:last])]
 
 
-def _statistics(spots: Any) -> Statistics:
-    return Statistics(*[int(spots)] * 3, *[float(spots)] * (len(METRICS) - 4), int(spots))
+def _statistics(spots: float) -> Statistics:
+    n = int(spots)
+    return Statistics(n, n, n, spots, spots, spots, spots, spots, spots, n)
 
 
 def numbers(grid: Grid) -> NDArray[np.float64]:
@@ -208,4 +214,5 @@ def numbers(grid: Grid) -> NDArray[np.float64]:
     x, y = columns / grid.columns, rows / grid.rows
     spots = 400 * np.exp(-(((x - 0.6) / 0.08) ** 2) - ((y - 0.75) / 0.1) ** 2)
     spots += np.random.default_rng(0).poisson(2, len(grid))
-    return np.floor(spots)
+    found: NDArray[np.float64] = np.floor(spots)
+    return found

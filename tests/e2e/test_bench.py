@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import math
+import urllib.request
 from pathlib import Path
 
 import docutils.core
+import numpy as np
 import pytest
+
+from filewatcher.core.cells import HEADER
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
@@ -86,3 +90,26 @@ def test_the_stages_of_a_frame_through_a_daemon_add_up(tmp_path: Path) -> None:
     # it may be seen before the writer knows that it is written
     assert sum(stages.values()) >= shown - 0.1
     assert figures["first-ms"]["done"] > 0
+
+
+def test_a_scan_is_told_to_a_crowd_beside_a_collector_at_its_limit() -> None:
+    import fed  # noqa: PLC0415
+    import viewers  # noqa: PLC0415
+
+    with fed.Fed(40, 30, before=0.5) as server:
+        where = f"{server.url}api/collections/{server.collection}"
+        with viewers.Crowd(f"{where.replace('http', 'ws', 1)}/live", 3) as crowd:
+            assert server.known == 600
+            crowd.come()
+            times = server.fill(1000, 0.2)
+            assert len(times) == 200
+            assert (np.diff(times) >= 0).all()
+            rate, share = server.collect(1000, 0.2)
+            assert rate > 0
+            assert 0 < share < 1
+            assert crowd.go() >= 2 * 3
+        with urllib.request.urlopen(f"{where}/cells?since=600&wait=0") as answer:
+            cells = answer.read()
+    assert HEADER.unpack_from(cells)[2:] == (600, 1000, 400, 1200)
+    frames = np.frombuffer(cells, "<u4", 400, HEADER.size)
+    assert frames.tolist() == list(range(600, 1000))

@@ -12,9 +12,9 @@ from filewatcher.core.grid import Grid
 from filewatcher.core.messages import METRICS, State
 from filewatcher.testing.daemon import Daemon
 from filewatcher.testing.pageserver import PageServer
+from filewatcher.testing.seeing import differences
 from filewatcher.testing.viewer import Viewer
 from tests.edges.page.scans import scan
-from tests.edges.page.seeing import check
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -104,7 +104,7 @@ def test_a_scan_fills_the_page_live_and_all_who_look_end_with_the_same(
     grid = Grid(COLUMNS, ROWS, snaked=told["snaked"], orientation=told["orientation"], start=told["start"])
     assert (told["columns"], told["rows"]) == (COLUMNS, ROWS)
     for viewer, metric in zip(viewers, (METRICS[0], METRICS[0], "estimated_d_min"), strict=True):
-        check(viewer, grid, states, values, metric)
+        assert differences(viewer, grid, states, values, metric) == []
     first.picture(screenshots / "story-done.png")
     second.picture(screenshots / "story-done-dark.png")
     assert [problem for viewer in viewers for problem in viewer.problems] == []

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from filewatcher.core.messages import METRICS, State
+from filewatcher.testing.seeing import LOOKS, SCALE, SEEN, differences, expected_colours
 from tests.edges.page import scans
-from tests.edges.page.seeing import LOOKS, SCALE, SEEN, check, expected_colours
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -104,18 +104,18 @@ def test_a_growing_grid_shows_every_cell_as_it_is(
     states = np.full(len(grid), State.WAITING, np.int64)
     states[:4400] = State.DONE
     states[list(failed)], states[list(missing)] = State.FAILED, State.MISSING
-    check(page, grid, states, values)
+    assert differences(page, grid, states, values) == []
     page.picture(screenshots / f"grid-{orientation}.png")
     # reloaded, and for a second viewer in the dark, on another number
     page.page.reload()
     page.drawn(4400)
-    check(page, grid, states, values)
+    assert differences(page, grid, states, values) == []
     page.ask("() => __grid.settings.choose('estimated_d_min')")
     page.until("() => __grid.panes[0].view.picture.scale.metric === 'estimated_d_min'")
-    check(page, grid, states, values, "estimated_d_min")
+    assert differences(page, grid, states, values, "estimated_d_min") == []
     page.ask("() => __grid.settings.set({ metric: 'total_intensity', lock: null, root: true })")
     page.until("() => __grid.panes[0].view.picture.scale.root")
-    check(page, grid, states, values, "total_intensity")
+    assert differences(page, grid, states, values, "total_intensity") == []
 
 
 def test_a_scale_that_grows_paints_every_cell_again_those_below_a_pixel_too(
@@ -244,11 +244,11 @@ def test_a_server_that_was_started_again_is_believed_anew(
     page.until("() => __grid.panes[0].store.generation === 2 && __grid.panes[0].view.drawn.version === 120")
     states = np.full(300, State.WAITING, np.int64)
     states[:120] = State.DONE
-    check(page, grid, states, others)
+    assert differences(page, grid, states, others) == []
     page.until("() => document.querySelector('.banner').hidden")
     scans.record(server, "grid", others, range(120, 300))
     page.drawn(300)
-    check(page, grid, np.full(300, State.DONE, np.int64), others)
+    assert differences(page, grid, np.full(300, State.DONE, np.int64), others) == []
     page.expect_absence()
 
 
@@ -267,7 +267,7 @@ def test_lost_connections_resume_where_they_were(server: PageServer, viewer: Cal
     scans.record(server, "grid", values, range(200, 300))
     page.drawn(300)
     assert page.ask("() => asked") == [200]
-    check(page, grid, np.full(300, State.DONE, np.int64), values)
+    assert differences(page, grid, np.full(300, State.DONE, np.int64), values) == []
 
 
 def test_where_no_socket_gets_through_the_same_bytes_come_by_question(
@@ -280,7 +280,7 @@ def test_where_no_socket_gets_through_the_same_bytes_come_by_question(
     page.drawn(200)
     scans.record(server, "grid", values, range(200, 300))
     page.drawn(300)
-    check(page, grid, np.full(300, State.DONE, np.int64), values)
+    assert differences(page, grid, np.full(300, State.DONE, np.int64), values) == []
     page.expect_absence()
 
 
@@ -302,5 +302,5 @@ def test_a_viewer_that_stalls_draws_what_it_missed_at_once(server: PageServer, v
     page.until("() => !window.stalled")
     page.drawn(len(grid))
     draws, messages = page.ask("() => [__grid.panes[0].view.draws, __grid.panes[0].feed.messages]")
-    check(page, grid, np.full(len(grid), State.DONE, np.int64), values)
+    assert differences(page, grid, np.full(len(grid), State.DONE, np.int64), values) == []
     assert draws - before[0] < (messages - before[1]) / 2

@@ -42,27 +42,37 @@ SCALE = "() => { const { low, high, root } = __grid.ranges.scale(); return [low,
 LOOKS = "async () => (await import('/static/states.js')).LOOKS[document.documentElement.dataset.theme]"
 
 
-def check(
+def differences(
     viewer: Viewer,
     grid: Grid,
     states: NDArray[np.int64],
     values: NDArray[np.float64],
     metric: str = METRICS[0],
     scan: int = 0,
-) -> None:
-    """Compare what is shown with the data, cell by cell; arrays are by frame."""
+) -> list[str]:
+    """Compare what is shown with the data, cell by cell; returns a sentence for each cell that is another one.
+
+    Arrays are by frame: states have shape (frames,), values (frames, metrics), as float32 has them.
+    """
     order = grid.frames(*np.divmod(np.arange(len(grid)), grid.columns))
     shown = viewer.ask(NUMBERS, scan)
     found = np.array([[np.nan if value is None else value for value in cell] for cell in shown], float)
-    assert np.array_equal(found[:, 0], states[order])
-    told = np.where((states == State.DONE)[:, None], values, np.nan)
-    assert np.array_equal(found[:, 1:], told[order], equal_nan=True)
-    assert np.array_equal(np.array(viewer.ask(SEEN, scan)), expected_colours(viewer, states, values, metric)[order])
+    told = np.column_stack([states, np.where((states == State.DONE)[:, None], values, np.nan)])[order]
+    seen, expected = np.array(viewer.ask(SEEN, scan)), expected_colours(viewer, states, values, metric)[order]
+    wrong = [("has the numbers", found, told), ("is coloured", seen, expected)]
+    return [
+        f"frame {frame}, row {cell // grid.columns}, column {cell % grid.columns} {what} {one[cell].tolist()}, "
+        f"expected {other[cell].tolist()}"
+        for what, one, other in wrong
+        for cell, frame in enumerate(order.tolist())
+        if not np.array_equal(one[cell], other[cell], equal_nan=True)
+    ]
 
 
 def expected_colours(
     viewer: Viewer, states: NDArray[np.int64], values: NDArray[np.float64], metric: str
 ) -> NDArray[np.int64]:
+    """Return what colour each frame has to have on the scale that the viewer sees, shape (frames, 3)."""
     low, high, root = viewer.ask(SCALE)
     of = values[:, METRICS.index(metric)]
     share = np.clip((of - low) * (1 / (high - low)), 0, 1)
