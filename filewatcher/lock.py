@@ -37,6 +37,12 @@ def lock(path: Path) -> int:
         owner = os.pread(descriptor, 32, 0).decode().strip()
         os.close(descriptor)
         raise Held(owner) from None
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+    try:
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+    except OSError as error:
+        os.close(descriptor)
+        raise Refused(
+            f"cannot keep state in {path.parent}: {error.strerror}; make room, or set FILEWATCHER_STATE_DIR"
+        ) from error
     return descriptor

@@ -33,6 +33,8 @@ Stay = Annotated[
 ]
 
 WORDS = {"done": "analysed", "failed": "failed", "missing": "missing"}
+LOOK = 30.0
+"""Seconds that one question to the daemon may wait."""
 
 
 def demo(
@@ -59,7 +61,7 @@ def demo(
         _say(f"watch it live: {url}/#/c/{asked['id']}")
         detecting = beamline.submit(run, sim, None, stop)
         try:
-            ended = daemon.ended(asked["id"])
+            ended = _ended(daemon, asked["id"])
         finally:
             stop.set()
         written = detecting.result()
@@ -126,6 +128,13 @@ def _note(line: bytes) -> dict[str, Any]:
     if said.get("level") not in {"info", "debug"}:
         _say(str(said.get("message", line.decode())))
     return said
+
+
+def _ended(daemon: Daemon, collection: str) -> dict[str, Any]:
+    """Wait for the end of a collection."""
+    while not (found := daemon.get(collection, wait=LOOK))["ended"]:
+        pass
+    return found
 
 
 def _say(sentence: str) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from filewatcher.cli.collecting.placing import refuse_folder
+from filewatcher.cli.collecting.placing import refuse_no_file
 from filewatcher.cli.watch import Channel
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def inspect(master: Master, as_json: AsJson = False, channel: Channel = None) ->
     from filewatcher.core.positions import from_positions  # noqa: PLC0415
     from filewatcher.edges.swmr import inspect_master  # noqa: PLC0415
 
-    refuse_folder(master)
+    refuse_no_file(master)
     found = inspect_master(master, channel)
     grid = from_positions(found.positions.x, found.positions.y) if found.positions is not None else None
     if as_json:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from filewatcher.cli.collecting.placing import refuse_folder
+from filewatcher.cli.collecting.placing import refuse_no_file
 from filewatcher.cli.watch import Channel, Engine
 from filewatcher.errors import Broken, Refused
 
@@ -61,7 +61,7 @@ def spots(
 ) -> None:
     """Find the spots of one image: centroid, bounding box, pixels, intensity, resolution."""
     master = master.absolute()
-    refuse_folder(master)
+    refuse_no_file(master)
     # before h5py is imported anywhere in this process or its children
     os.environ["HDF5_USE_FILE_LOCKING"] = "FALSE"
     from spotfinding.chunks import Chunk, Layout  # noqa: PLC0415  heavy: --help must not wait for it

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from filewatcher.cli.collecting import interrupts
-from filewatcher.cli.collecting.placing import place, refuse_folder
+from filewatcher.cli.collecting.placing import place, refuse_no_file
 from filewatcher.cli.collecting.wishes import Wishes
 from filewatcher.errors import Interrupted, Refused
 
@@ -189,7 +189,7 @@ def _teller(*, quiet: bool) -> Callable[[str], None]:
 def go(wishes: Wishes) -> int:
     """Run one collection; returns the exit code. Raises `FilewatcherError`; `Interrupted` for SIGINT and SIGTERM."""
     for master in wishes.masters:
-        refuse_folder(master)
+        refuse_no_file(master)
     if len({master.resolve() for master in wishes.masters}) < len(wishes.masters):
         raise Refused(f"{wishes.master} is given twice: give the masters of different scans")
     if wishes.others and wishes.frames is not None:

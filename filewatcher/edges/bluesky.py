@@ -165,7 +165,7 @@ class FilewatcherCallback:
             if final or time.monotonic() + pause > end:
                 log.warning("filewatcher at %s%s: %s", self._url, path, why)
                 return None
-            time.sleep(pause)
+            time.sleep(pause)  # a daemon that is down says nothing that could be waited for
             pause = min(2 * pause, LONGEST_PAUSE)
 
 

@@ -28,17 +28,9 @@ class Daemon:
         """Return the list of collections."""
         return self._call("GET", f"/api/collections?{urlencode(query)}")
 
-    def get(self, collection: str) -> dict[str, Any]:
-        """Return one. Raises `Refused` where there is none."""
-        return self._call("GET", f"/api/collections/{quote(collection, safe='')}")
-
-    def ended(self, collection: str) -> dict[str, Any]:
-        """Wait for the end of one; returns all that is told of it. Raises `Refused` where there is none."""
-        name = quote(collection, safe="")
-        while not (found := self.get(collection))["ended"]:
-            # no log is as long as this: the answer comes when none will follow, or for us to ask again
-            self._answer("GET", f"/api/collections/{name}/cells?since={2**53}&wait={PATIENCE / 2:g}")
-        return found
+    def get(self, collection: str, wait: float = 0) -> dict[str, Any]:
+        """Return one; waits for its end, so many seconds at most. Raises `Refused` where there is none."""
+        return self._call("GET", f"/api/collections/{quote(collection, safe='')}?wait={wait:g}", wait=wait)
 
     def ask(self, what: dict[str, Any]) -> dict[str, Any]:
         """Have a collection analysed, in the words of ``POST /api/collections``."""
@@ -48,14 +40,7 @@ class Daemon:
         """Cancel one."""
         return self._call("DELETE", f"/api/collections/{quote(collection, safe='')}")
 
-    def _call(self, method: str, path: str, what: dict[str, Any] | None = None) -> dict[str, Any]:
-        try:
-            found: dict[str, Any] = json.loads(self._answer(method, path, what))
-        except ValueError as error:
-            raise self._silent(error) from error
-        return found
-
-    def _answer(self, method: str, path: str, what: dict[str, Any] | None = None) -> bytes:
+    def _call(self, method: str, path: str, what: dict[str, Any] | None = None, wait: float = 0) -> dict[str, Any]:
         body = None if what is None else json.dumps(what).encode()
         request = urllib.request.Request(self._url + path, body, method=method)  # noqa: S310  http and https only, see above
         if body is not None:
@@ -63,18 +48,17 @@ class Daemon:
         if self._token is not None:
             request.add_header("Authorization", f"Bearer {self._token}")
         try:
-            with self._opener.open(request, timeout=PATIENCE) as answer:
-                content: bytes = answer.read()
-                return content
+            with self._opener.open(request, timeout=PATIENCE + wait) as answer:
+                found: dict[str, Any] = json.load(answer)
+                return found
         except urllib.error.HTTPError as error:
             with error:
                 raise Refused(_said(error)) from error
-        except OSError as error:
-            raise self._silent(error) from error
-
-    def _silent(self, error: Exception) -> Unreachable:
-        reason = getattr(error, "reason", error)
-        return Unreachable(f"no filewatcher answers at {self._url} ({reason}): is 'filewatcher serve' running?")
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "reason", error)
+            raise Unreachable(
+                f"no filewatcher answers at {self._url} ({reason}): is 'filewatcher serve' running?"
+            ) from error
 
 
 def _said(error: urllib.error.HTTPError) -> str:

@@ -7,7 +7,7 @@ import logging
 import secrets
 from collections import Counter
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from filewatcher.core.asks import Asked, priority_of
 from filewatcher.core.scanwatch import SUPERSEDED
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 AGAIN = 10.0
-"""Seconds after which a collection that had no workers is tried again."""
+"""Seconds after which a collection that had no workers is tried again: nobody says when there will be some."""
 CLOSING = 30.0
 """Seconds that collections have to let go when the daemon stops."""
 
@@ -133,7 +133,7 @@ class Service:
         entry.stopped = self._today()
         if entry.work is not None:
             entry.work.end()
-        await self._registry.keep(entry.kept)
+        await self._remember(entry)
 
     async def cancel(self, collection: str) -> None:
         """End a collection now; what is on record stays. Harmless if it has ended. Raises `Unknown`."""
@@ -151,7 +151,7 @@ class Service:
         """Show scans as grids that a person gives, as `Entry.lay_out`; returns when that is kept. Raises `Unknown`."""
         entry = self.get(collection)
         entry.lay_out(grids)
-        await self._keep_now(entry)
+        await self._registry.keep(entry.kept)
 
     async def close(self) -> None:
         """Stop; what has not ended goes on with the next start."""
@@ -221,10 +221,10 @@ class Service:
         if self._resolver is not None:
             entry.ask = await self._resolver.resolve(entry.ask)
             check_still_new(entry, self._entries.values())
-            await self._registry.keep(entry.kept)
+            await self._remember(entry)
         # also what was allowed when it was asked for may not be after a restart
         await self._works.prepare(entry.ask)
-        telling = Telling(entry, self._followers, self._clock, lambda: self._keep(entry))
+        telling = Telling(entry, self._followers, self._clock, lambda: self._do(self._remember(entry)))
         entry.work = self._works.open(entry.id, entry.ask, telling)
         if entry.stopped is not None:
             entry.work.end()
@@ -253,7 +253,7 @@ class Service:
             entry.remember(self._clock())
         words = ": ".join(filter(None, (state, entry.reason)))
         log.info("%s", words, extra={"collection": entry.id})
-        await self._registry.keep(replace(entry.kept, summary=entry.summary(self._clock())))
+        await self._remember(entry, summary=entry.summary(self._clock()))
         self._in_memory(entry)
         for follower in self._followers:
             follower.ended(entry.id, state, finished)
@@ -269,12 +269,15 @@ class Service:
             del self._entries[one]
         self._loaded = [one for one in self._loaded if one in self._entries]
 
-    def _keep(self, entry: Entry) -> None:
-        self._do(self._keep_now(entry))
+    async def _remember(self, entry: Entry, **more: Any) -> None:
+        """Keep what is known when it is written, not when that was asked for: the last word stands.
 
-    async def _keep_now(self, entry: Entry) -> None:
-        """Keep what is known when it is written, not when that was asked for: the last word stands."""
-        await self._registry.keep(entry.kept)
+        Where that fails (a full disk) this process goes on; the next one knows less, and does more again.
+        """
+        try:
+            await self._registry.keep(replace(entry.kept, **more))
+        except FilewatcherError as error:
+            log.error("%s; a restart would not know of it", error, extra={"collection": entry.id})  # noqa: TRY400
 
     def _do(self, what: Coroutine[None, None, None]) -> asyncio.Task[None]:
         """Do something that a stop waits for."""

@@ -25,7 +25,7 @@ class Telling:
     """A loop's listener: what is heard goes into the entry, and to the followers."""
 
     def __init__(
-        self, entry: Entry, followers: Sequence[Follower], clock: Callable[[], float], keep: Callable[[], None]
+        self, entry: Entry, followers: Sequence[Follower], clock: Callable[[], float], keep: Callable[[], object]
     ) -> None:
         self._entry, self._followers, self._clock, self._keep = entry, followers, clock, keep
         self._seen: Progress | None = None

@@ -16,6 +16,7 @@ from filewatcher.core.observations import Described, MasterFile
 from filewatcher.core.run import Finished, FinishedScan, Run
 from filewatcher.core.scanwatch import SUPERSEDED
 from filewatcher.core.selection import Selection
+from filewatcher.errors import Broken
 from filewatcher.ports import Opened, Progress
 from filewatcher.service import Ended
 from filewatcher.testing.fakes import MemoryJournal
@@ -140,7 +141,7 @@ class MemoryRegistry:
 
     def __init__(self) -> None:
         self.rows: dict[str, Kept] = {}
-        self.closed = False
+        self.closed = self.full = False
 
     def load(self, ended: int) -> list[Kept]:
         """Return those that have not ended and the last so many that have."""
@@ -149,7 +150,9 @@ class MemoryRegistry:
         return [one for one in self.rows.values() if one.id not in forgotten]
 
     async def keep(self, kept: Kept) -> None:
-        """Remember it."""
+        """Remember it, unless it is `full`."""
+        if self.full:
+            raise Broken("the list of collections cannot be written")
         self.rows[kept.id] = kept
 
     def close(self) -> None:

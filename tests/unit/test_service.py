@@ -126,6 +126,31 @@ def house(
     asyncio.run(told())
 
 
+def test_on_a_full_disk_new_asks_are_refused_and_all_others_go_on() -> None:
+    async def story(one: House) -> None:
+        first, work = await one.ask()
+        asked = await one.service.ask(Ask(("/data/second.nxs",)))
+        second = one.service.get(asked.id)
+        one.registry.full = True
+        with pytest.raises(Broken, match="cannot be written"):
+            await one.service.ask(Ask(("/data/third.nxs",)))
+        assert one.service.collections() == [second, first], "what is not on record was not taken"
+        await one.service.end(first.id)
+        assert work.stopped
+        work.describe()
+        work.finish()
+        await one.until(first, "done")
+        await settle()
+        one.works.made[second.id].describe()
+        one.works.made[second.id].finish()
+        await one.until(second, "done")
+        one.registry.full = False
+        third, _ = await one.ask(Ask(("/data/third.nxs",)))
+        assert third.state == "waiting"
+
+    house(story, Terms(running=1))
+
+
 def test_a_collection_from_its_ask_to_its_end() -> None:
     async def story(one: House) -> None:
         entry, work = await one.ask()

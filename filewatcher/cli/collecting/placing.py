@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import stat
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,10 +84,16 @@ def is_there(path: Path) -> bool:
     return os.path.exists(path)  # noqa: PTH110  it raises nothing where we may not
 
 
-def refuse_folder(master: Path) -> None:
-    """Raise `Refused` for a folder: nobody knows which of its files is meant."""
-    if os.path.isdir(master):  # noqa: PTH112  it raises nothing where we may not look
+def refuse_no_file(master: Path) -> None:
+    """Raise `Refused` for what is there and no file: of a folder nobody knows which is meant, a pipe never answers."""
+    try:
+        mode = master.stat().st_mode
+    except OSError:
+        return  # it may come, or we may not look
+    if stat.S_ISDIR(mode):
         raise Refused(f"{master} is a folder: give the master file in it")
+    if not stat.S_ISREG(mode):
+        raise Refused(f"{master} is a device, a pipe or a socket: give the master file of a collection")
 
 
 def ids_of(dcid: str) -> tuple[int, ...]:

@@ -20,7 +20,7 @@ from filewatcher.cli.collecting.effort import effort_times
 from filewatcher.cli.collecting.gridding import checked_words
 from filewatcher.cli.collecting.listeners import Listeners, Stopwatch
 from filewatcher.cli.collecting.notifying import Notifier
-from filewatcher.cli.collecting.placing import ISPYB, refuse_folder
+from filewatcher.cli.collecting.placing import ISPYB, refuse_no_file
 from filewatcher.cli.collecting.wishes import Wishes
 from filewatcher.cli.serving.stages import Noting, Timed
 from filewatcher.cli.serving.viewing import Albums, Pictures, seen
@@ -156,7 +156,7 @@ class Workshop:
                 raise Refused(f"parameter {word!r}: write key=value")
         if ask.masters:
             for master in ask.masters:
-                refuse_folder(Path(master))
+                refuse_no_file(Path(master))
             checked_words(self.wishes(ask))
         if self._warm and ask.masters:
             order_of(self.wishes(ask))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from filewatcher.core.asks import Asked
-    from filewatcher.service import Service
+    from filewatcher.service import Entry, Service
 
 PAGE = 200
 """Collections in one answer, unless more are asked for."""
@@ -76,9 +77,13 @@ def collections(service: Service, about: Callable[[], Mapping[str, object]]) -> 
         return _answer(await service.ask(body.ask()), response)
 
     @router.get("/{collection}")
-    async def one(collection: str) -> dict[str, Any]:
-        """Tell all of one collection."""
+    async def one(
+        collection: str,
+        wait: Annotated[float, Query(ge=0, le=60, description="Seconds to wait for its end.")] = 0,
+    ) -> dict[str, Any]:
+        """Tell all of one collection; may wait for its end."""
         entry = service.get(collection)
+        await _until_over(entry, wait)
         return service.summary(entry) | {"results": entry.folder, "key": entry.key}
 
     @router.post("/{collection}/end", status_code=202)
@@ -119,6 +124,12 @@ def collections(service: Service, about: Callable[[], Mapping[str, object]]) -> 
         return _answer(await service.reprocess(collection, ask), response)
 
     return router
+
+
+async def _until_over(entry: Entry, seconds: float) -> None:
+    until = time.monotonic() + seconds
+    while not entry.over and (left := until - time.monotonic()) > 0:
+        await entry.bell.wait(left)
 
 
 def _answer(asked: Asked, response: Response) -> AskedAnswer:
