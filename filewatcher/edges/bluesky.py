@@ -17,6 +17,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import PurePosixPath
@@ -26,7 +27,7 @@ from urllib.parse import unquote, urlsplit
 from filewatcher.errors import Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 log = logging.getLogger(__name__)
 
@@ -83,6 +84,10 @@ class FilewatcherCallback:
 
     def __call__(self, name: str, doc: Mapping[str, Any]) -> None:
         """Take a document, as `RunEngine.subscribe` hands it out."""
+        with _harmless():
+            self._take(name, doc)
+
+    def _take(self, name: str, doc: Mapping[str, Any]) -> None:
         match name:
             case "start":
                 extra = doc.get(METADATA)
@@ -135,7 +140,9 @@ class FilewatcherCallback:
 
     def _work_off(self) -> None:
         while True:
-            self._work.get()()
+            work = self._work.get()
+            with _harmless():
+                work()
 
     def _ask(self, body: Mapping[str, Any], asked: list[str]) -> None:
         answer = self._post("/api/collections", body)
@@ -167,6 +174,15 @@ class FilewatcherCallback:
                 return None
             time.sleep(pause)  # a daemon that is down says nothing that could be waited for
             pause = min(2 * pause, LONGEST_PAUSE)
+
+
+@contextmanager
+def _harmless() -> Iterator[None]:
+    """The boundary to a plan: whatever is wrong with a document, neither the plan ends by it nor our thread."""
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001  see above
+        log.warning("a run is not analysed: its documents cannot be used (%s: %s)", type(error).__name__, error)
 
 
 def _detail(said: str) -> str:

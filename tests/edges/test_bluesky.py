@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 import bluesky.plan_stubs as bps
+import numpy as np
 import pytest
 from bluesky import RunEngine
 
@@ -185,6 +186,22 @@ def test_a_plan_does_not_care_what_becomes_of_it(
         assert callback.flush(20)
     (line,) = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
     assert line.startswith(f"filewatcher at {url}/api/collections: {'401: the daemon is busy' if answers else ''}")
+
+
+@pytest.mark.parametrize("metadata", [{"ispyb_dcids": ("seven",)}, {"filewatcher": {"visit": np.arange(3)}}])
+def test_what_cannot_be_used_of_a_run_ends_neither_its_plan_nor_the_next_run(
+    engine: RunEngine, metadata: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    with daemon() as door:
+        callback = FilewatcherCallback(door.url, file_key="odin_file")
+        engine(plan(MASTER, **metadata), callback)
+        engine(plan("/data/visit/next.nxs"), callback)
+        assert callback.flush(20)
+        assert [body for path, body, _ in door.asked if not path.endswith("end")] == [
+            {"masters": ["/data/visit/next.nxs"]}
+        ]
+    (line,) = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert line.startswith("a run is not analysed: its documents cannot be used")
 
 
 def test_a_name_that_leads_nowhere_is_said(engine: RunEngine, caplog: pytest.LogCaptureFixture) -> None:
