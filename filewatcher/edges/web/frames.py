@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import time
 from contextlib import suppress
 from itertools import islice
@@ -32,7 +33,7 @@ ScanNumber = Annotated[int, Query(ge=0, le=100, description="Counted from 0.")]
 AT_ONCE = 50_000
 """Cells in one message: a viewer of a long scan sees the first ones soon."""
 APART = 0.02
-"""Seconds between two messages to a viewer, at least..."""
+"""Seconds between two moments at which messages go to viewers, and between two to the same one, about..."""
 APART_EACH = 0.004
 """...and this times the viewers that there are: at some 200 us a message, all take 5 % of a core from collections."""
 STATUS_APART = 0.1
@@ -141,21 +142,33 @@ class _Hall:
         self.service, self._stage = service, stage
         self.viewers: set[WebSocket] = set()
         self._texts: dict[str, tuple[float, str]] = {}
+        self._cells: dict[tuple[str, int], tuple[float, tuple[int, ...], bytes]] = {}
 
-    @property
-    def pause(self) -> float:
-        """Seconds between two messages to a viewer."""
-        return max(APART, APART_EACH * len(self.viewers))
+    async def rest(self) -> None:
+        """Sleep between two messages to a viewer, until a moment at which others wake too: they get the same one."""
+        now = time.monotonic()
+        pause = max(APART, APART_EACH * len(self.viewers))
+        await asyncio.sleep(math.floor((now + pause) / APART) * APART - now)
+
+    def cells(self, entry: Entry, scan: int, since: int, version: int) -> bytes:
+        """Return what has ended since, at most `AT_ONCE` frames; made once for all that wait for the same."""
+        now, wanted = time.monotonic(), (entry.generation, since, version)
+        _, there, cells = self._cells.get((entry.id, scan), (now, (), b""))
+        if there != wanted:
+            cells = message(entry, scan, since, AT_ONCE)
+            self._cells = {name: one for name, one in self._cells.items() if now - one[0] < HEARTBEAT}
+            self._cells[entry.id, scan] = now, wanted, cells
+            self._shown(entry, scan, now)
+        return cells
 
     @property
     def status_pause(self) -> float:
         """Seconds between two words on the state of a collection, to a viewer, while it changes."""
         return min(HEARTBEAT, max(STATUS_APART, STATUS_APART_EACH * len(self.viewers)))
 
-    def shown(self, entry: Entry, scan: int) -> None:
-        """Cells were sent."""
+    def _shown(self, entry: Entry, scan: int, now: float) -> None:
         if scan < len(entry.scans) and (last := entry.scans[scan].last) is not None and not entry.over:
-            self._stage("done_shown", time.monotonic() - last)
+            self._stage("done_shown", now - last)
 
     def text(self, entry: Entry) -> str:
         """Return the status message."""
@@ -178,14 +191,13 @@ async def _show(hall: _Hall, socket: WebSocket, entry: Entry, scan: int, known: 
             if generation != entry.generation or version > cursor:
                 cursor = cursor if generation == entry.generation else 0
                 generation = entry.generation
-                await socket.send_bytes(message(entry, scan, cursor, AT_ONCE))
+                await socket.send_bytes(hall.cells(entry, scan, cursor, version))
                 cursor = min(cursor + AT_ONCE, version)
-                hall.shown(entry, scan)
             now = time.monotonic()
             if now - status_at >= (hall.status_pause if entry.bell.rung != rung else HEARTBEAT):
                 status_at, rung = now, entry.bell.rung
                 await socket.send_text(hall.text(entry))
-            await asyncio.sleep(hall.pause)
+            await hall.rest()
             if entry.over and not entry.scans:
                 entry = await hall.service.with_cells(entry.id)
             if (log is None or log.version <= cursor) and entry.bell.rung == rung:
