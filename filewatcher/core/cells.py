@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from collections.abc import Set as AbstractSet
 
-    from numpy.typing import NDArray
-
     from filewatcher.core.messages import Outcome
     from filewatcher.core.report import ScanReport
 
@@ -108,10 +106,6 @@ class CellLog:
         for place in places.tolist():
             numbers = tuple(self._values[:, place].tolist())
             yield int(self._frame[place]), State(self._state[place]), int(self._attempts[place]), numbers
-
-    def arrays(self) -> tuple[NDArray[np.uint32], NDArray[np.uint8]]:
-        """Return frames and states in the order of the log, shape (version,)."""
-        return self._frame[: self.version].copy(), self._state[: self.version].copy()
 
     def _grow(self, frames: int) -> None:
         room = len(self._frame)

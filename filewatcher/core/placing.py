@@ -142,10 +142,6 @@ class Placing:
         """Whether a worker is armed for any share."""
         return worker in self._workers
 
-    def armed_for(self, share: int) -> list[str]:
-        """Workers that are armed for a share."""
-        return [name for name, worker in self._workers.items() if share in worker.shares]
-
     def leaves(self, worker: str) -> None:
         """A worker is to get nothing new."""
         if worker in self._workers:
