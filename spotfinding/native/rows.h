@@ -61,7 +61,7 @@ struct Fours {
 };
 
 constexpr int kFour = 4;
-/// `survey` looks at whole groups of so many columns.
+/// `survey` looks at so many columns together; an image has at least so many.
 constexpr int kSurveyed = 64;
 /// Vectors reach beyond the last column by less than this.
 constexpr int kLongestVector = 64;
@@ -78,8 +78,8 @@ struct RowFunctions {
     /// Which pixels of the first row of a band are valid?
     void (*valid)(const Band<T>& band, int first, int last, uint64_t* valid);
     /// A quick `screen` of the boxes of seven columns around columns 4, 8, 12, ...: sets the bits, one per column of the
-    /// image, of those that may vary too much. It says nothing of boxes with pixels that are left out, and of columns
-    /// that are not in whole groups of kSurveyed. Valid must start at 0. Null: there is none.
+    /// image, of those that may vary too much. Boxes are taken for whole; who knows better has the sums. It says nothing
+    /// of the last columns that are not four. Valid must start at 0. Null: there is none.
     void (*survey)(const Screen& screen, const Band<T>& band, Fours sums, uint64_t* suspect);
 };
 

@@ -230,61 +230,14 @@ void valid(const Band<T>& band, int first, int last, uint64_t* valid) {
     }
 }
 
-/// Sums two vectors of columns in fours; what is left out is 0. False: there is a count above `most`.
-template <bool kSomeOut, typename T>
-SPOTFINDING_INLINE bool add_up_fours(const Band<T>& band, int column, uint16_t most, Fours sums) {
-    U16 first{}, x[2]{}, largest{};
-    for (int i = 0; i < kLanes; i += kFour) first[i] = 0xFFFF;
-    U32 y[2]{}, y_first[2]{};
-    for (int j = 0; j < band.count; ++j) {
-        for (int k = 0; k < 2; ++k) {
-            U16 v = load_counts(band.row(j) + column + k * kLanes);
-            if (kSomeOut) v &= ~spread_bits(uint32_t(band.bits(j)[column / 64] >> (column % 64 + k * kLanes)));
-            x[k] += v;
-            largest = larger(largest, v);
-            y[k] += pair_products(v, v);
-            y_first[k] += pair_products(v, v & first);
-        }
-    }
-    if (any(U16(largest > splat(most)))) return false;
-    const int four = column / kFour;
-    const U32 pairs[] = {pair_products(x[0], splat(1)), pair_products(x[1], splat(1))};
-    const U32 all_x = every_other<0>(pairs[0], pairs[1]) + every_other<1>(pairs[0], pairs[1]);
-    const U32 all_y = every_other<0>(y[0], y[1]) + every_other<1>(y[0], y[1]);
-    store(sums.x + four, all_x);
-    store(sums.y + four, all_y);
-    store(sums.x_last + four, all_x - every_other<0>(U32(x[0] & first), U32(x[1] & first)));
-    store(sums.y_last + four, all_y - every_other<0>(y_first[0], y_first[1]));
-    return true;
-}
-
-template <typename T>
-void survey(const Screen& s, const Band<T>& band, Fours sums, uint64_t* suspect) {
-    const int groups = band.width / kSurveyed, fours = groups * (kSurveyed / kFour);
-    const int room = 32767 / band.count < band.brightest ? 32767 / band.count : band.brightest;
-    const uint16_t most = uint16_t(uint32_t(room) < band.span ? uint32_t(room) : band.span);
-    const auto suspect_four = [&](int four) { suspect[four / 16] |= uint64_t(1) << (four % 16 * kFour); };
-    for (int column = 0; column < groups * kSurveyed; column += 2 * kLanes) {
-        uint64_t some_out = 0;
-        for (int j = 0; j < band.count; ++j) some_out |= band.bits(j)[column / 64];
-        const bool some = some_out >> column % 64 << (64 - 2 * kLanes) != 0;
-        if (some ? add_up_fours<true>(band, column, most, sums) : add_up_fours<false>(band, column, most, sums)) continue;
-        const int four = column / kFour;
-        for (int i = 0; i <= kHalf && four + i < fours; ++i) suspect_four(four + i);
-    }
-    // the box around the first column of a four: the last three of the one before it, and all of this one
-    for (int four = 1; four < fours; four += kHalf) {
-        const I32 x = load<I32>(sums.x_last + four - 1) + load<I32>(sums.x + four);
-        const I32 y = load<I32>(sums.y_last + four - 1) + load<I32>(sums.y + four);
-        const Sides both = sides(s, x, y);
-        uint32_t varies = bits(I32(both.left > both.right * Screen::kMaybe));
-        for (int i = 0; varies != 0; ++i, varies >>= 1) {
-            if ((varies & 1) != 0 && four + i < fours) suspect_four(four + i);
-        }
-    }
-}
-
 }  // namespace
+}  // namespace SPOTFINDING_ISA
+}  // namespace spotfinding
+
+#include "survey_simd.h"
+
+namespace spotfinding {
+namespace SPOTFINDING_ISA {
 
 template <typename T>
 RowFunctions<T> functions() {

@@ -17,7 +17,7 @@ struct Run {
 ///
 /// Foreground lies in squares that vary everywhere, 2 * distance - 1 columns wide: one of four columns that are next to
 /// each other is in any square of at least that width. Where the box around such a column does not vary, nothing does
-/// that lies in a square with it. So one box of four is added up, where all boxes are whole and have no bright pixels.
+/// that lies in a square with it. So one box of four is added up, where there are no bright pixels.
 class Survey {
 public:
     /// `rows`: the middle row of each strip; `distance`: as there.
@@ -29,7 +29,15 @@ public:
     const std::vector<Run>& suspects(const Band<T>& band, int strip);
 
 private:
-    void find_unknown(const Mask& mask, int row, int kernel_slow, uint64_t* unknown) const;
+    /// A box that is not whole: pixels are masked, or beyond the edge of the image.
+    struct Part {
+        int four;
+        bool two;         ///< with the last three columns of the four before it
+        float m, offset;  ///< pixels, and k(m) of Screen
+    };
+    void find_odd(const Mask& mask, int row, const Parameters& parameters, uint64_t* unknown);
+    void find_part(const Mask& mask, int row, int column, int first, const Parameters& parameters, uint64_t* unknown);
+    void judge_parts(size_t strip);
     void find_runs(const uint64_t* unknown);
 
     int height_, width_, words_;
@@ -37,6 +45,8 @@ private:
     InstructionSet set_;
     bool possible_;
     std::vector<uint64_t> unknown_;  ///< of each strip, one bit per column: boxes that are not surveyed
+    std::vector<Part> parts_;
+    std::vector<size_t> first_part_;  ///< of each strip, and the end
     std::vector<uint64_t> suspect_;  ///< of one strip
     std::vector<int32_t> sums_;
     Fours fours_{};

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -153,6 +154,41 @@ def test_the_edge_of_the_image_erodes_nothing(kind: Any, rule: Parameters) -> No
     pixels[0:2, 0:2] = pixels[-2:, -2:] = 300
     strong = kind((30, 40), rule).strong_pixels(pixels, None, 65533)
     assert np.argwhere(strong).tolist() == [[0, 0], [0, 1], [1, 0], [1, 1], [28, 38], [28, 39], [29, 38], [29, 39]]
+
+
+def image_with_gaps(rng: np.random.Generator) -> tuple[NDArray[np.uint16], NDArray[np.bool_]]:
+    """Wide enough to be surveyed, four columns at a time; spots lie at the edges, in the corners and beside gaps."""
+    shape = int(rng.integers(8, 40)), int(rng.choice([64, 66, 68, 71, 100, 127, 128, 132, 200]))
+    expected = np.full(shape, float(rng.choice([0.1, 0.3, 1, 10, 40, 70])))
+    gap, row = int(rng.integers(0, shape[1])), int(rng.integers(0, shape[0]))
+    slow, fast = np.indices(shape)
+    for _ in range(int(rng.integers(1, 16))):
+        y = rng.choice([0, 1, shape[0] - 2, shape[0] - 1, row, rng.integers(shape[0])]) + rng.normal(0, 1)
+        x = rng.choice([0, 1, 3, shape[1] - 3, shape[1] - 1, gap, rng.integers(shape[1])]) + rng.normal(0, 1.5)
+        expected += rng.choice([5, 20, 60, 500]) * np.exp(-((slow - y) ** 2 + (fast - x) ** 2) / rng.uniform(1, 6))
+    mask = rng.random(shape) < rng.choice([0, 0, 0.003, 0.05])
+    mask[:, gap : gap + int(rng.integers(0, 14))] = True
+    mask[row : row + int(rng.integers(0, 9))] |= bool(rng.random() < 0.5)
+    pixels = rng.poisson(expected).astype(np.uint16)
+    pixels[mask & (rng.random(shape) < 0.9)] = 65535
+    return pixels, mask
+
+
+@pytest.mark.parametrize("rule", [OLD, NEW])
+@pytest.mark.parametrize("kind", NATIVE)
+def test_the_survey_misses_nothing(kind: Any, rule: Parameters) -> None:
+    strong = 0
+    for seed in range(300):
+        rng = np.random.default_rng(seed)
+        pixels, mask = image_with_gaps(rng)
+        few = int(rng.choice([2, 2, 10, 30]))
+        high = int(rng.choice([65533, 65533, 300, 40]))
+        parameters = replace(rule, min_local=few, sigma_background=float(rng.choice([6, 6, 3, 1])))
+        expected = ReferenceSpotFinder(pixels.shape, parameters, mask).strong_pixels(pixels, None, high)
+        found = kind(pixels.shape, parameters, mask).strong_pixels(pixels, None, high)
+        np.testing.assert_array_equal(found, expected, f"seed {seed}: {pixels.shape}, {parameters}")
+        strong += int(np.count_nonzero(found))
+    assert strong > 3000
 
 
 @pytest.mark.parametrize("kind", FINDERS)
