@@ -27,7 +27,8 @@ LZ4 alone costs, bits left where they are; *memcpy*: a copy of the image. Read a
 TWO_TEXT = """\
 In turns of a fraction of a second: a process alone on one core, then on the other, then one on each. The same work on
 a part of a frame that fits into a core's own cache shares neither memory nor a larger cache; what it lacks to 2 is the
-machine's: other work, or cores of a virtual machine that are threads of one real core or share it with a stranger."""
+machine's: other work, or cores of a virtual machine that are threads of one real core or share it with a stranger. So
+is what exceeds 2: the machine was slower while one was alone."""
 
 
 def two_sentence(figures: Figures) -> str:
