@@ -1,4 +1,7 @@
-"""One recording through the whole daemon with an empty analysis: how many, how late, at what cost."""
+"""One recording through the whole daemon with an empty analysis: how many, how late, at what cost.
+
+The writer starts when every worker is armed: what is measured is the way with workers free, not how they start.
+"""
 
 from __future__ import annotations
 
@@ -89,8 +92,9 @@ class TimedListener:
     ) -> None:
         self._times, self._observer, self._share, self._not_ours = times, observer, share, not_ours
         self._count = 0
+        self._pids: list[int] = []
         self.armed = asyncio.Event()
-        """Workers take frames: the detector starts then, as at a beamline."""
+        """All workers take frames: the detector starts then."""
 
     def described(self, described: Sequence[Described], run: Run, recorded: int) -> None:
         """Nothing."""
@@ -111,12 +115,17 @@ class TimedListener:
 
     def progress(self, progress: Progress) -> None:  # noqa: ARG002  the Protocol's
         """Look whether workers are armed."""
-        if self._share.ready:
+        if self._share.ready == WORKERS and not self.armed.is_set():
+            self._pids = self._cluster()
             self.armed.set()
 
+    def _cluster(self) -> list[int]:
+        """Processes of Dask; looked for once, before there are frames, because that takes 10 ms."""
+        not_these = {self._observer.pid, *self._not_ours()}
+        return [process.pid for process in psutil.Process().children(recursive=True) if process.pid not in not_these]
+
     def _sample(self) -> Sample:
-        child, others = self._observer.pid, set(self._not_ours())
-        pids = {process.pid for process in psutil.Process().children(recursive=True)} - others - {child}
+        child, pids = self._observer.pid, self._pids or self._cluster()
         cpu = {"daemon": cpu_seconds(os.getpid()), "watcher": cpu_seconds(child) if child else 0.0}
         mib = {"daemon": resident_mib(), "watcher": resident_mib(child) if child else 0.0}
         cpu["cluster"] = float(np.nansum([cpu_seconds(pid) for pid in pids]))

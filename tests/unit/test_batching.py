@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import math
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from filewatcher.core.batching import SINGLE_FRAME_RATE, Batch, Batcher, Limits
+from filewatcher.core.batching import SINGLE_FRAME_RATE, WAY, Batch, Batcher, Limits
 from filewatcher.core.messages import ChunkLayout, FrameReady
 
 LAYOUT = ChunkLayout((4, 5), "<u2", ())
@@ -65,13 +67,29 @@ def test_the_rate_is_that_of_the_last_second() -> None:
     while len(batcher):
         batcher.next(100, 0.0)
     batcher.add([frame(n) for n in range(5000, 5010)], 2.0)
-    assert [len(b.frames) for b in batcher.next(1, 2.0)] == [1]
+    assert [len(b.frames) for b in batcher.next(10, 2.0)] == [1] * 10
 
 
 def test_frames_that_wait_make_batches_larger_however_slowly_more_come() -> None:
     batcher = fast(Limits(frames_per_task_max=64))
     batcher.add([frame(n) for n in range(2000)], 0.0)
     assert [len(b.frames) for b in batcher.next(1, 10.0)] == [40]  # 2000 in 250 ms by 200 tasks/s
+
+
+@given(st.integers(1, 50), st.integers(1, 20), st.floats(1e-6, 1.0))
+def test_all_that_waits_goes_with_what_has_a_place_where_the_way_takes_longer_than_the_work(
+    waiting: int, places: int, seconds: float
+) -> None:
+    batcher = Batcher()
+    batcher.took(seconds)
+    batcher.add([frame(n) for n in range(waiting)], 0.0)
+    handed = batcher.next(places, 2.0)
+    largest = max(len(batch.frames) for batch in handed)
+    assert len(handed) == places or not len(batcher)
+    assert largest == 1 or (largest - 1) * seconds < WAY, "more together only shortens the way of what takes no time"
+    assert largest <= math.ceil(waiting / places), "a place that is free is used"
+    if waiting * seconds <= WAY:
+        assert not len(batcher)
 
 
 def test_a_batch_stays_in_one_file_and_has_no_gap() -> None:

@@ -27,6 +27,7 @@ from filewatcher.edges.cluster.slurm import SlurmWorkers
 from filewatcher.ports import Credentials
 from filewatcher.profiles import Profile
 from filewatcher.profiles.jobs import local_keywords
+from filewatcher.settled import settle
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,6 +57,7 @@ class Clerk:
         security = security_of(self._credentials)
         try:
             async with self._scheduler(security) as scheduler:
+                settle()
                 serve = self._serve_slurm if self._profile.kind == "slurm" else self._serve_local
                 await serve(scheduler, security, wishes)
         except (OSError, RuntimeError, TimeoutError, ValueError) as error:

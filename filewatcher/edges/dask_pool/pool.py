@@ -29,6 +29,7 @@ from filewatcher.edges.dask_pool.share import Share
 from filewatcher.edges.dask_pool.tasks import Tasks
 from filewatcher.errors import FilewatcherError, Unreachable
 from filewatcher.ports import WORKER_NEWS
+from filewatcher.settled import settle
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -137,6 +138,7 @@ class DaskPool:
         for name in ("distributed", "distributed.client"):  # what a user has to know is said in a sentence
             logging.getLogger(name).setLevel(logging.CRITICAL)
         await self._connect()
+        settle()
         self._do(self._stay_connected())
 
     async def _connect(self) -> None:

@@ -16,6 +16,7 @@ from distributed import get_worker
 from filewatcher.edges.dask_pool.parcels import NO_NUMBERS, NUMBERS, PLACE, Answers
 from filewatcher.edges.dask_pool.watchdog import Watchdog
 from filewatcher.mounts import file_system
+from filewatcher.settled import settle
 from spotfinding.chunks import Chunk, Layout
 from spotfinding.detector import Detector
 from spotfinding.engines import engine_version
@@ -78,11 +79,18 @@ def arm(
     _analyses[job] = made(Detector(**detector), Parameters.from_json(parameters), engine)
     _analyses[job].warm_up()
     _roots[job] = tuple(roots)
+    _settled()
     if judged:
         from spotfinding.judge import Judge  # noqa: PLC0415  few runs are verified
 
         _judges[job] = Judge(Detector(**detector), Parameters.from_json(parameters))
     return None
+
+
+@cache
+def _settled() -> None:
+    """Once: what a later collection needs is to go when it is over."""
+    settle()
 
 
 def disarm(job: str) -> None:
