@@ -214,8 +214,16 @@ class Service:
         over = self._do(self._over(entry, state, None if ended is None else ended.finished, superseded=again))
         await asyncio.shield(over)
         if again:
-            # whoever asked for a new collection of this name before the end of the old one was answered with the old
-            await self.ask(replace(entry.ask, dcids=()))
+            await self._ask_anew(replace(entry.ask, dcids=()))
+
+    async def _ask_anew(self, ask: Ask) -> None:
+        """Whoever asked for a new collection of a name before the old one had ended was answered with the old."""
+        async with self._asking:
+            if asked_before(ask, self.collections(), self._works.age) is None:
+                try:
+                    await self._add(ask)  # in the place of the old one: that the queue is full is no reason
+                except FilewatcherError as error:
+                    log.error("%s is written anew and not watched: %s", " ".join(ask.masters), error)  # noqa: TRY400
 
     async def _work(self, entry: Entry) -> Ended:
         if self._resolver is not None:

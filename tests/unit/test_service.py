@@ -208,6 +208,24 @@ def test_a_collection_written_over_another_is_begun_by_itself() -> None:
     house(story)
 
 
+def test_a_collection_written_over_another_is_begun_though_the_queue_is_full() -> None:
+    async def story(one: House) -> None:
+        entry, work = await one.ask()
+        waiting, other = await one.ask(Ask(("/data/2.nxs",)))
+        other.fail(Unreachable("no workers"))
+        await one.until(waiting, "queued")
+        with pytest.raises(Full):
+            await one.service.ask(Ask(("/data/3.nxs",)))
+        work.describe()
+        work.supersede()
+        await one.until(entry, "done")
+        await settle()
+        masters = [one.ask.masters for one in one.service.collections() if not one.over]
+        assert sorted(masters) == [("/data/2.nxs",), MASTER.masters]
+
+    house(story, Terms(running=2, queued=1))
+
+
 def test_people_go_first_where_not_all_can_run_and_a_full_queue_is_said() -> None:
     async def story(one: House) -> None:
         first, work = await one.ask(Ask(("/data/1.nxs",)))
