@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import socket
 import tempfile
-from typing import TYPE_CHECKING
+import time
+from array import array
+from contextlib import suppress
+from itertools import chain
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from filewatcher.core.messages import ChunkLayout
 from filewatcher.edges.swmr.frontier import OVERTAKEN, WIDEST, WINDOW, Frontier
 from filewatcher.edges.swmr.index import Blocks, Torn, _entries, reference
 from filewatcher.edges.swmr.index.entry import FILTERED, PLAIN, Entry, Piece
+from filewatcher.edges.swmr.wire import Receiver
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from types import ModuleType
     from typing import BinaryIO
 
 CHUNK = 500
@@ -120,6 +128,145 @@ def test_tails_are_the_same_from_look_to_look(file: BinaryIO, entry: Entry, rows
         assert (frontier.missing, frontier.seen) == its
         assert (frontier.last, frontier.left) == (native.last, native.left)
         assert 1 not in its[0][: native.oldest]
+
+
+def heard(line: socket.socket) -> list[list[int]]:
+    """The numbers of all messages that have come."""
+    line.setblocking(False)
+    receiver, words = Receiver(), []
+    with suppress(BlockingIOError):
+        while data := line.recv(1 << 20):
+            words += receiver.feed(data)
+    return [list(word) for word in words]
+
+
+@given(
+    entry=entries,
+    rows=st.lists(st.integers(1, 60), max_size=3),
+    until=st.sampled_from([-1.0, 0.0, 3600.0]),
+    data=st.data(),
+)
+def test_a_look_is_told_in_the_same_words(
+    file: BinaryIO, entry: Entry, rows: list[int], until: float, data: st.DataObject
+) -> None:
+    """One look at any number of files, which all lie in one here; a second one is due in an hour."""
+    both = Both(file, entry, 0, 1)
+    both.write(8, [element(entry, data.draw) for _ in range(60)], 0)
+    numbers = data.draw(st.lists(st.integers(0, 2**40), min_size=len(rows), max_size=len(rows)))
+    before = time.monotonic() - 3600.0
+    answers = []
+    twins: list[tuple[Any, Any]] = [(_entries, both.native), (reference, both.readable)]
+    for twin, elements in twins:
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            tails = [twin.Tail(elements, Piece(0, n, 8), bytearray([1] * n), bytearray(n), 0, -1, n) for n in rows]
+            end = before + 3600.0 + until
+            why, looks, begun, gap = twin.follow(tails, numbers, theirs.fileno(), -1, before, 3600.0, end)
+            assert looks == (until > 0)
+            assert begun == (pytest.approx(time.monotonic(), abs=60.0) if looks else before)
+            assert gap == (pytest.approx(3600.0, abs=60.0) if looks else 0.0)
+            answers.append((why, looks, heard(ours), [(one.oldest, one.last, one.left, one.end) for one in tails]))
+    assert answers[0] == answers[1]
+
+
+words = st.lists(st.tuples(st.integers(0, 3), st.lists(st.lists(st.integers(0, 2**62), min_size=4, max_size=4))))
+
+
+@given(words, st.integers(0, 3), st.integers(0, 2))
+def test_words_are_read_alike(said: list[tuple[int, list[list[int]]]], cut: int, unknown: int) -> None:
+    """Also those that have lost their end, and of files that nothing is known of."""
+    word = array("q")
+    for number, chunks in said:
+        word.extend([number, len(chunks), *chain.from_iterable(chunks)])
+    word = word[: len(word) - cut]
+    told = {number: (number, 100 + number, ChunkLayout((4, 5 + number), "<u2", ())) for number in range(unknown, 4)}
+    outcomes: list[object] = []
+    twins: list[Any] = [_entries, reference]
+    for twin in twins:
+        try:
+            outcomes.append(twin.on_disk(word, told))
+        except (KeyError, ValueError) as error:
+            outcomes.append([type(error)])
+    assert outcomes[0] == outcomes[1]
+
+
+@pytest.mark.parametrize("numbers", [(7, -1), (7, 2**60), (7, 1, 2, 3, 4)])
+def test_a_word_that_promises_what_it_has_not_is_refused(twin: ModuleType, numbers: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match="without its end"):
+        twin.on_disk(array("q", numbers), {7: (7, 1, ChunkLayout((4, 5), "<u2", ()))})
+
+
+@pytest.fixture(params=[_entries, reference], ids=["compiled", "readable"])
+def twin(request: pytest.FixtureRequest) -> ModuleType:
+    module: ModuleType = request.param
+    return module
+
+
+class Following:
+    """A file of one element per row, followed by one of the twins every millisecond."""
+
+    def __init__(self, file: BinaryIO, twin: ModuleType, rows: int) -> None:
+        self.rows, self.written = rows, 0
+        self.both = Both(file, Entry(PLAIN, 8, 1), 0, 1)
+        self.put(1)
+        elements = self.both.native if twin is _entries else self.both.readable
+        self.tail = twin.Tail(elements, Piece(0, rows, 8), bytearray([1] * rows), bytearray(rows), 0, -1, rows)
+        self.twin = twin
+
+    def put(self, rows: int) -> None:
+        """Write so many more rows."""
+        self.written += rows
+        written, nothing = (1).to_bytes(8, "little"), self.both.entry.nothing
+        self.both.write(8, [written] * self.written + [nothing] * (self.rows - self.written), 0)
+
+    def run(self, line: int, hints: int = -1, seconds: float = 60.0) -> tuple[str, int]:
+        now = time.monotonic()
+        why, looks, _, _ = self.twin.follow([self.tail], [7], line, hints, now - 1.0, 0.001, now + seconds)
+        return why, looks
+
+
+def test_it_ends_with_the_first_look_that_finds_nothing(file: BinaryIO, twin: ModuleType) -> None:
+    following = Following(file, twin, 10)
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        assert following.run(theirs.fileno()) == ("nothing", 2)
+        assert heard(ours) == [[7, 1, 0, 1, 1, 0]]
+
+
+def test_it_leaves_the_last_rows_of_a_file_to_others(file: BinaryIO, twin: ModuleType) -> None:
+    following = Following(file, twin, 10)
+    following.put(9)
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        assert following.run(theirs.fileno()) == ("other", 1)
+        assert heard(ours) == []
+    assert following.tail.left == 10
+
+
+@pytest.mark.parametrize("waker", ["line", "hints"])
+def test_an_order_or_a_hint_ends_it_before_the_next_look(file: BinaryIO, twin: ModuleType, waker: str) -> None:
+    following = Following(file, twin, 10)
+    (ours, theirs), (hint, hinted) = socket.socketpair(), socket.socketpair()
+    with ours, theirs, hint, hinted:
+        (ours if waker == "line" else hint).send(b"!")
+        assert following.run(theirs.fileno(), hinted.fileno()) == ("time", 0)
+
+
+def test_it_ends_when_the_parent_has_gone(file: BinaryIO, twin: ModuleType) -> None:
+    following = Following(file, twin, 10)
+    ours, theirs = socket.socketpair()
+    with theirs:
+        ours.close()
+        assert following.run(theirs.fileno()) == ("time", 0)  # there is the end of what it says to be read
+
+
+def test_it_says_when_nothing_can_be_told(file: BinaryIO, twin: ModuleType) -> None:
+    following = Following(file, twin, 10)
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        theirs.shutdown(socket.SHUT_WR)
+        with pytest.raises(BrokenPipeError):
+            following.run(theirs.fileno())
 
 
 def test_a_tail_keeps_overtaken_rows_in_sight(file: BinaryIO) -> None:

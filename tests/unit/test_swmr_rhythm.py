@@ -78,6 +78,33 @@ def test_it_says_what_it_took() -> None:
     assert Effort().share == 0.0
 
 
+def test_looks_that_others_took_count_like_its_own() -> None:
+    machine = Machine(0.2, 0.004)
+    for _ in range(LOOKS):
+        machine.look(news=True)
+        assert machine.rhythm.busy
+        begun = machine.now + 9 * FASTEST
+        machine.cpu += 10 * machine.cost
+        machine.rhythm.followed(10, begun, 0.5)
+        machine.rhythm.end(begun, news=True)
+        machine.now = machine.rhythm.due()
+    assert machine.rhythm.due() - machine.rhythm.begun_at == pytest.approx(0.004 / 0.2)
+    effort = machine.rhythm.effort
+    assert effort.looks == 11 * LOOKS
+    assert effort.longest_gap == 0.5
+    assert effort.cpu == pytest.approx(11 * LOOKS * 0.004)
+
+
+def test_what_was_put_off_is_looked_at_as_soon_as_the_share_allows() -> None:
+    machine = Machine(0.5)
+    machine.look(news=True)
+    machine.rhythm.begin(machine.now)
+    machine.rhythm.end(machine.now, news=True)
+    machine.rhythm.at_once()
+    assert machine.rhythm.due() == machine.now
+    assert not machine.rhythm.busy
+
+
 def test_a_budget_is_divided_among_those_who_are_there() -> None:
     budget = Budget(0.3)
     shares: dict[str, float] = {}

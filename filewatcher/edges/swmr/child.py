@@ -14,6 +14,7 @@ import time
 from typing import TYPE_CHECKING
 
 from filewatcher.edges.swmr.effort import Effort
+from filewatcher.edges.swmr.following import Line
 from filewatcher.edges.swmr.wire import Packer, Receiver, message
 from filewatcher.errors import Broken, NotReady, Refused
 
@@ -83,6 +84,8 @@ class _Watch:
                 self._alive()
                 if self._listen(hints):
                     continue  # what has grown before it was listened to
+                line = Line(self._parent.fileno(), -1 if hints.fd is None else hints.fd, self._packer.has_told)
+                self._reader.stay(line, self._spoke + HEARTBEAT)
                 now = time.monotonic()
                 pause = min(self._reader.wait(now), self._spoke + HEARTBEAT - now)
                 for waker, _ in wakers.poll(max(0.0, 1000 * pause)):  # milliseconds
@@ -96,6 +99,7 @@ class _Watch:
     def _listen(self, hints: Hints) -> bool:
         """Have hints of what is of interest now; True = files had better be looked at once more."""
         hints.watch(self._reader.folders)
+        self._reader.hinted(hints.cover(self._reader.folders))
         return self._reader.idle and hints.growth(wanted=True)
 
     def _alive(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from filewatcher.edges.swmr.libhdf5 import coherent
+from filewatcher.edges.swmr.libhdf5 import holding
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -27,6 +27,9 @@ class Folders:
         """Paths of the folders."""
         self.coherent = True
         """Their times tell at once what others do in them."""
+        self.hinted = False
+        """The kernel tells what comes into them: what this machine does there."""
+        self._alone = False  # no other machine does anything there
         self._there: set[str] = set()
         self._listed: dict[str, str] = {}  # path of a file -> its path in a listing
         self._stamps: list[tuple[int, int, int] | None] = []
@@ -43,22 +46,27 @@ class Folders:
         """Whether a file was there when they were listed."""
         return self._listed[path] in self._there
 
+    @property
+    def due(self) -> float:
+        """When the next glance is worth while, unless `look_anew` says that it is now."""
+        return self._asked_at + (GLANCE if self.hinted and self._alone else ASK)
+
     def look_anew(self) -> None:
         """List them at the next glance."""
         self._listed_at = self._asked_at = float("-inf")
 
     def glance(self, now: float) -> bool:
         """See whether something has come or gone; True = they were listed anew."""
-        if now < self._asked_at + ASK:
+        if now < self.due:
             return False
         self._asked_at = now
         stamps = [_stamp(name) for name in self.names]
         if stamps != self._stamps:
             self._stamps = stamps
             self._list_until = now + TICK
-            self.coherent = all(
-                stamp is None or coherent(stamp[0], name) for name, stamp in zip(self.names, stamps, strict=True)
-            )
+            holders = [holding(stamp[0], name) for name, stamp in zip(self.names, stamps, strict=True) if stamp]
+            self.coherent = all(holder.coherent for holder in holders)
+            self._alone = self.coherent and len(holders) == len(stamps) and not any(one.shared for one in holders)
         if now > self._list_until and now < self._listed_at + GLANCE:
             return False
         self._listed_at = now

@@ -49,6 +49,10 @@ class Hints:
             if self._add(folder):
                 self._folders.add(folder)
 
+    def cover(self, folders: set[str]) -> bool:
+        """Whether hints are given of all of these."""
+        return self.fd is not None and folders <= self._folders
+
     def growth(self, wanted: bool) -> bool:
         """Also tell when a file grows, or not any more; returns whether that is news."""
         if wanted == self._growth or self.fd is None:

@@ -29,6 +29,7 @@ from h5py import h5f, h5p
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from filewatcher.mounts import FileSystem
     from filewatcher.roots import Roots
 
 READ_ATTEMPTS = 25
@@ -125,7 +126,7 @@ def peek(path: str, roots: Roots = ANYWHERE) -> Peek | None:
     try:
         roots.check_open(handle, path)
         status = os.fstat(handle)
-        shows_all = coherent(status.st_dev, os.path.dirname(path))  # noqa: PTH120  of a string that stays one
+        shows_all = holding(status.st_dev, os.path.dirname(path)).coherent  # noqa: PTH120  of a string that stays one
         if not shows_all:
             # Opening makes most network file systems ask their server again, but not all (FUSE's kernel_cache).
             os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_DONTNEED)
@@ -152,10 +153,10 @@ def peek(path: str, roots: Roots = ANYWHERE) -> Peek | None:
 
 
 @cache
-def coherent(device: int, folder: str) -> bool:
-    """Whether the folder's file system shows everyone's writes at once; by device, for it may be mounted later."""
+def holding(device: int, folder: str) -> FileSystem:
+    """Return what holds a folder; by device, for it may be mounted later."""
     del device
-    return file_system(folder).coherent
+    return file_system(folder)
 
 
 def _superblock(head: bytes) -> tuple[int | None, int | None, int]:

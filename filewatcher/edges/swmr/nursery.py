@@ -27,8 +27,8 @@ SILENCE = 5.0
 """Seconds without a heartbeat after which a child is taken to hang in libhdf5, and killed."""
 START = 60.0
 """Seconds that a child may take to say its first word: a loaded machine imports slowly."""
-TAKEN = 1 << 18
-"""Bytes taken from the socket at a time."""
+TAKEN = 1 << 14
+"""Bytes taken from the socket at a time: much more than a look has to tell, little enough to be had at once."""
 
 
 class Child:
@@ -41,9 +41,8 @@ class Child:
         self._process = process
         self._socket = ours
         self._receiver, self._unpacker = Receiver(), Unpacker()
-        self._buffer = memoryview(bytearray(TAKEN))  # kept: to have so much for every message costs more than it
         self._words: deque[list[Observation] | Exception | None] = deque()
-        self._some = asyncio.Event()
+        self._waiting: asyncio.Future[None] | None = None
         self._heard = time.monotonic()
         self._awake = False
         self._ended = False
@@ -58,12 +57,15 @@ class Child:
         return cls(*await asyncio.to_thread(_spawn, request, seen))
 
     async def word(self) -> list[Observation] | Exception | None:
-        """The next news, or the last word of a child that ends; None = it has ended, or is silent, without one."""
+        """The next news, or the last word of a child that ends; None = it has ended, or is silent, without one.
+
+        For one listener at a time.
+        """
         while not self._words:
             if self._ended:
                 return None
-            self._some.clear()
-            await self._some.wait()
+            self._waiting = self._loop.create_future()
+            await self._waiting
         return self._words.popleft()
 
     def tell(self, order: tuple[int, int] | float) -> bool:
@@ -87,11 +89,11 @@ class Child:
     def _hear(self) -> None:
         """Take what has come; a child that hangs may have stopped in half a message."""
         try:
-            taken = self._socket.recv_into(self._buffer)
+            taken = self._socket.recv(TAKEN)
         except BlockingIOError:
             return
         except OSError:
-            taken = 0
+            taken = b""
         if not taken:
             self._deaf()
             return
@@ -100,12 +102,12 @@ class Child:
             self._awake = True
             self._watchdog.cancel()
             self._watchdog = self._loop.call_later(SILENCE, self._doubt)
-        for word in self._receiver.feed(self._buffer[:taken].tobytes()):
+        for word in self._receiver.feed(taken):
             if isinstance(word, Effort):
                 self.effort = word
                 continue
             self._words.append(word if isinstance(word, Exception) else self._unpacker.unpack(word))
-            self._some.set()
+        self._wake()
 
     def _doubt(self) -> None:
         """See whether it has been silent for too long; what has come while this process was busy counts."""
@@ -122,7 +124,12 @@ class Child:
         self._ended = True
         self._watchdog.cancel()
         self._loop.remove_reader(self._socket.fileno())
-        self._some.set()
+        self._wake()
+
+    def _wake(self) -> None:
+        """Have `word` see what there is now."""
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_result(None)
 
     def _bury(self) -> int | None:
         self._process.join()

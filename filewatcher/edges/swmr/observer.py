@@ -92,9 +92,6 @@ class SwmrObserver:
         while self._error is None and not self._closed:
             word = await (self._child or await self._start()).word()
             if isinstance(word, list):
-                # to describe a master over and over again is no progress
-                if not all(isinstance(item, Described) for item in word):
-                    self._failures = 0
                 for item in word:
                     self._remember(item)
                 if self._again:
@@ -131,9 +128,11 @@ class SwmrObserver:
 
     def _remember(self, item: Observation) -> None:
         """What the next child must know: which files these are, so that it does not take others for them."""
-        if isinstance(item, Described):
+        if isinstance(item, Described):  # to describe a master over and over again is no progress
             self._request = replace(self._request, files=item.frame_map.files)
-        elif isinstance(item, OnDisk):
+            return
+        self._failures = 0
+        if isinstance(item, OnDisk):
             self._inodes[item.file] = item.inode
 
     async def _start(self) -> Child:

@@ -2,31 +2,30 @@
 
 Two rhythms: a *look* at the few files that are growing, every few milliseconds while frames come, and at their folders
 for files that have come; a *survey* of all files, every second, which catches what the looks have missed and says
-what has become of the writers.
+what has become of the writers. While frames come it is made in parts, between looks.
 """
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from filewatcher.core.observations import OnDisk, Superseded, Writer, Writers
-from filewatcher.edges.swmr.datafile import ImageFile
+from filewatcher.edges.swmr.datafiles import DataFiles
 from filewatcher.edges.swmr.folders import Folders
-from filewatcher.edges.swmr.following import follow
-from filewatcher.edges.swmr.opening import Redirected
+from filewatcher.edges.swmr.following import news_of, stay_with
 from filewatcher.edges.swmr.rhythm import ASLEEP, Rhythm
 from filewatcher.edges.swmr.witness import Rewritten
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping
 
     from numpy.typing import NDArray
 
     from filewatcher.core.framemap import FrameMap
-    from filewatcher.core.messages import ChunkLayout
-    from filewatcher.core.observations import StoredChunk
+    from filewatcher.edges.swmr.following import Line
     from filewatcher.edges.swmr.request import Request
 
     News = list[OnDisk | Writers | Superseded]
@@ -38,6 +37,8 @@ SURVEY = 1.0
 """Seconds between surveys."""
 CHECK = 0.1
 """Seconds between checks of the writer of a file that is growing."""
+PATIENCE = 0.002
+"""Seconds for which frames that have been found wait for more of them, and the next look for a survey."""
 
 
 class Poller:
@@ -55,88 +56,47 @@ class Poller:
         request: Request,
         alive: Callable[[], None] = lambda: None,
     ) -> None:
-        self.redirected = False
-        """A file turned out to be a detour: make the map anew."""
         self.rhythm = Rhythm(request.share)
         """When to look."""
-        self._live, self._request = request.wait, request
-        self._shape = shape
-        self._seen = dict(seen)
-        self._inodes = dict(request.inodes)
+        self.files = DataFiles(seen, request)
+        self._live = request.wait
         self._alive = alive
-        self._started: dict[int, None] = {}  # a set in the order of the first frames
         self._over = False
-        self._files: list[ImageFile] = []
         self._folders = Folders()
         self._said: Writers | None = None
         self._was_writing = False
         self._survey_at = self._check_at = -np.inf
+        self._surveying: Iterator[News] | None = None
         self._again: set[int] = set()
         self._chosen: list[int] | None = None
+        self._put_off = -1  # the last file that a look came to before it was cut short
         self.update(frame_map, shape)
 
     def update(self, frame_map: FrameMap, shape: tuple[int, int] | None) -> None:
         """The map has grown (its files keep their numbers); look for the rows that it has now."""
-        self._shape = shape
-        for number, source in enumerate(frame_map.files):
-            wanted = _wanted(frame_map, number)
-            if number < len(self._files):
-                self._files[number].want(wanted)
-            else:
-                file = ImageFile(
-                    source,
-                    wanted,
-                    shape,
-                    live=self._live,
-                    inode=self._inodes.get(number),
-                    direct=self._request.direct,
-                    roots=self._request.roots,
-                )
-                self._files.append(file)
-            if number in self._seen:
-                self._files[number].memory.know(self._seen[number])
-                if self._files[number].started:
-                    self._started[number] = None
-        self._seen = {}
-        self._folders.of(file.source.path for file in self._files)
-        self._chosen = None
+        self.files.update(frame_map, shape)
+        self._folders.of(file.source.path for file in self.files.all)
+        self._chosen = self._said = self._surveying = None
         self._survey_at = -np.inf
-        self._said = None
-        self.redirected = False
 
     @property
     def folders(self) -> set[str]:
         """Those that hold the data files."""
         return self._folders.names
 
-    @property
-    def any_frame(self) -> bool:
-        """At least one frame is on disk."""
-        return any(file.started for file in self._files)
+    def hinted(self, folders: bool) -> None:
+        """Hear whether the kernel gives hints of what comes into all folders."""
+        self._folders.hinted = folders
 
     @property
     def surveyed(self) -> bool:
         """Every file of the map has been scanned at least once."""
-        return self._said is not None and not self.redirected
-
-    @property
-    def layout(self) -> ChunkLayout | None:
-        """How the images are stored, once a data file could be opened."""
-        return next((file.layout for file in self._files if file.layout is not None), None)
-
-    @property
-    def slow(self) -> dict[str, str]:
-        """Files whose chunk index libhdf5 reads, and why, in words."""
-        return {file.source.path: file.slow for file in self._files if file.slow}
-
-    def extents(self) -> tuple[tuple[Writer, int], ...]:
-        """State and size of every file: when this changes, more of an unfinished map may be known."""
-        return tuple((file.state, file.size) for file in self._files)
+        return self._said is not None and not self.files.redirected
 
     def forget(self, number: int, row: int) -> None:
         """Report a row again: a worker could not read it."""
-        if number < len(self._files):
-            self._files[number].forget(row)
+        if number < len(self.files.all):
+            self.files.all[number].forget(row)
             self._again.add(number)
             self._chosen = None
 
@@ -147,19 +107,28 @@ class Poller:
 
     def poll(self, now: float) -> News:
         """What is new since the last call; nothing any more once another collection is written to one of its names."""
-        news: News = []
         if self._over:
-            return news
-        survey = now >= self._survey_at + SURVEY and (self._live or self._said is None)
+            return []
         self.rhythm.begin(now)
         try:
-            news += self._survey(now) if survey else self._looks(now)
+            first = self._said is None
+            news = [word for part in self._survey(now) for word in part] if first else self._looks(now)
+            news += self._part_of_survey(now)
         except Rewritten as error:  # what was found in this same poll may be the other collection's: it is not told
             self._over = True
             self.close()
             return [Superseded(str(error))]
         self.rhythm.end(now, news=any(isinstance(item, OnDisk) for item in news))
+        if self._put_off >= 0:
+            self.rhythm.at_once()
         return news
+
+    def stay(self, line: Line, until: float) -> None:
+        """Follow files that are growing, and tell on this line what is new, until something else is to be done."""
+        usual = self._live and self._surveying is None and not (self._over or self.files.redirected)
+        if self._chosen and usual:
+            until = min(until, self._survey_at + SURVEY, self._check_at + CHECK, self._folders.due)
+            stay_with(self.files.all, self._chosen, self.rhythm, line, until)
 
     def wait(self, now: float) -> float:
         """Seconds until the next call is worth while."""
@@ -169,34 +138,53 @@ class Poller:
 
     def close(self) -> None:
         """Let go of all files."""
-        for file in self._files:
+        for file in self.files.all:
             file.close()
 
     # ---- how
 
-    def _survey(self, now: float) -> News:
+    def _part_of_survey(self, now: float) -> News:
+        """Go on with a survey, or begin one that is due; while frames come, for no longer than a look may wait."""
+        if self._surveying is None:
+            if not self._live or now < self._survey_at + SURVEY:
+                return []
+            self._surveying = self._survey(now)
+        news: News = []
+        until = time.perf_counter() + PATIENCE
+        for part in self._surveying:
+            news += part
+            if self.rhythm.busy and time.perf_counter() >= until:
+                return news
+        self._surveying = None
+        return news
+
+    def _survey(self, now: float) -> Iterator[News]:
         """Ask what has become of every writer, then scan every file from first to last row; in that order.
 
         Where that costs too much at every survey it is left out (`ImageFile.swept`), and the survey says so.
         """
-        witnesses = self._witnesses()
-        for number, file in enumerate(self._files):
+        self._survey_at = now
+        witnesses = self.files.witnesses
+        for number, file in enumerate(self.files.all):
             self._alive()
             if number in witnesses or not (file.settled and file.complete):
                 file.check(now)
-        news: News = []
+                yield []
+        states = self.files.states
         swept = True
-        for number, file in enumerate(self._files):
+        for number, file in enumerate(self.files.all):
             self._alive()
             if not file.settled:
-                news += self._take(number, file.scan, now)
+                yield [*self.files.take(number, file.scan, now)]
                 swept = swept and file.swept
-        self._survey_at = now
         self._check_at = now
         self._chosen = None
-        return [*news, self._writers(full_scan=swept and not self.redirected)]
+        # a writer that has closed meanwhile may have written after its file was scanned
+        swept = swept and states == self.files.states
+        yield [self._writers(full_scan=swept and not self.files.redirected)]
 
     def _looks(self, now: float) -> News:
+        files = self.files.all
         if self._live and self._folders.glance(now):
             self._chosen = None
         check = now >= self._check_at + CHECK
@@ -204,40 +192,43 @@ class Poller:
             self._check_at = now
         if check or self._chosen is None:
             self._chosen = self._worth_a_look()
-        changed = check and self._check(self._chosen, now)
-        found, others = follow(self._files, self._chosen)
+        changed = self.files.check(self._chosen, now) if check else set()
+        found, others = news_of(files, self._chosen)
         news: News = [*found]
-        for number in others:
-            file = self._files[number]
+        patient_until = time.perf_counter() + PATIENCE
+        for left, number in enumerate(self._in_turn(others), 1 - len(others)):
+            file = files[number]
             if not check and file.state is not Writer.WRITING:
-                changed = self._check([number], now) or changed
+                changed |= self.files.check([number], now)
             again = not self._live and number in self._again
-            told = self._take(number, file.scan if again else file.look, now)
+            began = not self.files.started(number)
+            told = self.files.take(number, file.scan if again else file.look, now)
             news += told
-            if told and file.complete:
+            if told and (began or file.complete):
                 self._chosen = None  # for the next time: another file may be next
+            if news and left and self._live and time.perf_counter() >= patient_until:
+                self._put_off = number
+                break
         self._again.clear()
         if changed:
-            if self._live:
+            if any(files[number].state is Writer.CLOSED and not files[number].complete for number in changed):
                 self._survey_at = -np.inf  # whoever has closed has written all it will: scan now
             news.append(self._writers(full_scan=False))
         return news
 
-    def _check(self, numbers: Sequence[int], now: float) -> bool:
-        """See what has become of these files; True = one of their writers has begun or ended."""
-        before = [self._files[number].state for number in numbers]
-        for number in numbers:
-            self._files[number].check(now)
-        return before != [self._files[number].state for number in numbers]
+    def _in_turn(self, others: list[int]) -> list[int]:
+        """Begin with those that the last look did not come to."""
+        last, self._put_off = self._put_off, -1
+        return sorted(others, key=lambda number: (number <= last, number))
 
     def _worth_a_look(self) -> list[int]:
         """Files that are growing, and whatever else exists or may at any moment; none that has said everything."""
-        self.rhythm.coherent = self._folders.coherent and all(file.coherent for file in self._files)
+        self.rhythm.coherent = self._folders.coherent and all(file.coherent for file in self.files.all)
         if not self._live:
             return sorted(self._again)
         chosen = []
         ahead = 0 if not self._folders.coherent else AHEAD
-        for number, file in enumerate(self._files):
+        for number, file in enumerate(self.files.all):
             if file.settled or (file.complete and file.mapped):
                 continue
             if file.started or file.state is Writer.WRITING or self._folders.hold(file.source.path):
@@ -247,41 +238,9 @@ class Poller:
                 chosen.append(number)
         return chosen
 
-    def _witnesses(self) -> set[int]:
-        """Files that a new collection of the same name would write first, or that were written last: few."""
-        started = list(self._started)
-        return {*started[:1], *started[-AHEAD:]} if self._live else set()
-
-    def _take(self, number: int, ask: Callable[[float], list[StoredChunk]], now: float) -> News:
-        file = self._files[number]
-        try:
-            found = ask(now)
-        except Redirected:
-            file.close()
-            self.redirected = True
-            return []
-        if not found:
-            return []
-        if number not in self._started:
-            for witness in self._witnesses():  # the first frames of a file may be the first of another collection
-                self._files[witness].check(now)
-            self._started[number] = None
-            self._chosen = None
-        layout = file.layout
-        assert layout is not None
-        return [OnDisk(number, found, layout, file.inode)]
-
     def _writers(self, *, full_scan: bool) -> Writers:
-        states = tuple(file.state for file in self._files)
+        states = self.files.states
         self._was_writing = self._was_writing or Writer.WRITING in states
-        problems = tuple((number, file.problem) for number, file in enumerate(self._files) if file.problem)
+        problems = tuple((number, file.problem) for number, file in enumerate(self.files.all) if file.problem)
         self._said = Writers(states, self._was_writing, full_scan, problems)
         return self._said
-
-
-def _wanted(frame_map: FrameMap, number: int) -> NDArray[np.bool_]:
-    """Bitmap over the rows of a file that hold a frame."""
-    rows = frame_map.row[frame_map.file == number]
-    wanted = np.zeros(int(rows.max(initial=-1)) + 1, bool)
-    wanted[rows] = True
-    return wanted

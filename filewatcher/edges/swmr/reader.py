@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from filewatcher.core.framemap import DataFile
     from filewatcher.core.observations import Observation
+    from filewatcher.edges.swmr.following import Line
     from filewatcher.edges.swmr.request import Request
 
 MASTER = 0.1
@@ -65,6 +66,11 @@ class MasterReader:
         """Those that hold the data files; none until the master is whole."""
         return self._poller.folders if self._poller is not None else set()
 
+    def hinted(self, folders: bool) -> None:
+        """Hear whether hints are given of all `folders`."""
+        if self._poller is not None:
+            self._poller.hinted(folders)
+
     @property
     def idle(self) -> bool:
         """No frame was found lately."""
@@ -98,6 +104,11 @@ class MasterReader:
         if self._poller is not None:
             self._poller.wake(now)
 
+    def stay(self, line: Line, until: float) -> None:
+        """Follow files that are growing, and tell on this line what is new, until it is time for a step."""
+        if self._poller is not None:
+            self._poller.stay(line, until)
+
     def wait(self, now: float) -> float:
         """Seconds until the next step."""
         return MASTER if self._poller is None else self._poller.wait(now)
@@ -112,7 +123,7 @@ class MasterReader:
         if self._poller is None:
             return self._first(now)
         news: list[Observation] = []
-        if self._poller.redirected or (not self._final and self._request.wait and self._unfinished(now)):
+        if self._poller.files.redirected or (not self._final and self._request.wait and self._unfinished(now)):
             news += self._remap(now)
         news += self._poller.poll(now)
         if not self._detector_said and now >= self._detector_at + DETECTOR:
@@ -160,13 +171,13 @@ class MasterReader:
             return False
         # without an end, files may come that no map knows of yet
         open_ended = any(master.images.frame_map.open_ended for master in self._masters)
-        return open_ended or self._poller.extents() != self._extents
+        return open_ended or self._poller.files.extents() != self._extents
 
     def _remap(self, now: float) -> list[Observation]:
         """Make the maps anew, and say them if there is more in them; what was said of a file stays true."""
         assert self._poller is not None
         self._remap_at = now
-        extents = self._poller.extents()
+        extents = self._poller.files.extents()
         before = self._said
         try:
             read = [master.read()[0] for master in self._masters]
@@ -176,7 +187,7 @@ class MasterReader:
         self._final = all(master.images.final for master in self._masters)
         grown = self._numbered(read, before[0].frame_map.files)
         if all(map(_same_map, before, grown)):
-            self._poller.redirected = False
+            self._poller.files.redirected = False
             return []
         self._said = [
             replace(
@@ -194,11 +205,11 @@ class MasterReader:
 
     def _read_detector(self, now: float) -> list[Observation]:
         assert self._poller is not None
-        if self._frames_since is None and self._poller.any_frame:
+        if self._frames_since is None and self._poller.files.any_frame:
             self._frames_since = now
         waited = self._frames_since is not None and now - self._frames_since >= self._request.mask_wait
         give_up = waited or not self._request.wait
-        layout = self._poller.layout
+        layout = self._poller.files.layout
         try:
             with Tree(self._request.master, self._alive, self._request.roots) as tree:
                 dtype = layout.dtype if layout is not None else None

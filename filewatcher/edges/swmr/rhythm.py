@@ -47,8 +47,18 @@ class Rhythm:
         self._first_at: float | None = None
         self._begun_at = self._progress_at = 0.0
         self._busy = False  # the last look found frames
-        self._looks = 0
+        self._looks = self._costed = 0
         self._longest_gap = 0.0
+
+    @property
+    def busy(self) -> bool:
+        """The last look found frames, and so will the next."""
+        return self._busy and self._wait == FASTEST
+
+    @property
+    def begun_at(self) -> float:
+        """When the last look began."""
+        return self._begun_at
 
     @property
     def idle(self) -> bool:
@@ -79,10 +89,23 @@ class Rhythm:
         long = now - self._progress_at >= LONG
         self._wait = FASTEST if news else min(2 * max(self._wait, FASTEST), ASLEEP if long else SLOWEST)
         self._busy = news
-        if self._looks % BATCH == 0:
+        if self._looks >= self._costed + BATCH:
             cpu = self._spent()  # all of this process since the last time, that is with telling what was found
-            self._cost += MEMORY * ((cpu - self._cpu) / BATCH - self._cost)
-            self._cpu = cpu
+            self._cost += MEMORY * ((cpu - self._cpu) / (self._looks - self._costed) - self._cost)
+            self._cpu, self._costed = cpu, self._looks
+
+    def followed(self, looks: int, begun: float, longest_gap: float) -> None:
+        """There were so many looks since the last end, the last one at `begun`; all but perhaps that one found frames.
+
+        `end` is to be said of the last one.
+        """
+        self._looks += looks
+        self._begun_at = begun
+        self._longest_gap = max(self._longest_gap, longest_gap)
+
+    def at_once(self) -> None:
+        """There is more to be seen: look as soon as the share allows."""
+        self._wait = 0.0
 
     def wake(self, now: float) -> None:
         """Something has happened: look soon."""

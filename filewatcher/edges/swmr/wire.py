@@ -9,10 +9,11 @@ from __future__ import annotations
 import pickle
 import struct
 from array import array
-from itertools import chain, islice
+from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from filewatcher.core.observations import OnDisk, StoredChunk
+from filewatcher.core.observations import OnDisk
+from filewatcher.edges.swmr.index import on_disk
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,7 +49,9 @@ class Receiver:
 
     def feed(self, data: bytes) -> list[Any]:
         """Return the words that are complete now."""
-        data = self._rest + data if self._rest else data
+        if not self._rest and len(data) > LENGTH.size and LENGTH.unpack_from(data)[0] == len(data) - LENGTH.size:
+            return [_word(data[LENGTH.size :])]  # nearly always
+        data = self._rest + data
         words, at = [], 0
         while len(data) - at >= LENGTH.size:
             (length,) = LENGTH.unpack_from(data, at)
@@ -64,9 +67,7 @@ class Receiver:
 def _word(body: bytes) -> Any:
     if not body.startswith(NUMBERS):
         return pickle.loads(body)  # noqa: S301  from our own process
-    numbers = array("q")
-    numbers.frombytes(body[len(NUMBERS) :])
-    return numbers
+    return array("q", body[len(NUMBERS) :])
 
 
 class Packer:
@@ -74,6 +75,10 @@ class Packer:
 
     def __init__(self) -> None:
         self._told: dict[int, tuple[int, ChunkLayout]] = {}
+
+    def has_told(self, file: int, inode: int, layout: ChunkLayout | None) -> bool:
+        """Whether the other side knows what is the same for all chunks of a data file, so that numbers are enough."""
+        return self._told.get(file) == (inode, layout)
 
     def pack(self, news: Sequence[Observation]) -> bytes:
         """Return news as a message for `Unpacker`."""
@@ -100,20 +105,11 @@ class Unpacker:
     def unpack(self, word: list[Any] | array[int]) -> list[Observation]:
         """Return news as it was packed."""
         if isinstance(word, array):
-            return self._on_disk(word)
+            return on_disk(word, self._told)
         news: list[Observation] = []
         for item in word:
             if isinstance(item, _File):
                 self._told[item.file] = item
             else:
-                news += self._on_disk(item) if isinstance(item, array) else [item]
-        return news
-
-    def _on_disk(self, numbers: array[int]) -> list[Observation]:
-        news: list[Observation] = []
-        each = iter(numbers)
-        for file, count in zip(each, each, strict=False):
-            chunks = list(map(StoredChunk, *(islice(each, 4 * count),) * 4))
-            _, inode, layout = self._told[file]
-            news.append(OnDisk(file, chunks, layout, inode))
+                news += on_disk(item, self._told) if isinstance(item, array) else [item]
         return news

@@ -13,8 +13,8 @@ Nothing read here is trusted: the file is being written. Headers are checked by 
 version, owner and offset, entries by size, address and the size of the file; what is half written is `Torn`.
 """
 
-from filewatcher.edges.swmr.index._entries import Tail, look_at
+from filewatcher.edges.swmr.index._entries import Tail, follow, look_at, on_disk
 from filewatcher.edges.swmr.index.blocks import Blocks, Torn, Unusual
 from filewatcher.edges.swmr.index.chunks import ChunkIndex
 
-__all__ = ["Blocks", "ChunkIndex", "Tail", "Torn", "Unusual", "look_at"]
+__all__ = ["Blocks", "ChunkIndex", "Tail", "Torn", "Unusual", "follow", "look_at", "on_disk"]

@@ -1,7 +1,9 @@
 # In C++ what `reference` says in Python.
-from collections.abc import Sequence
+from array import array
+from collections.abc import Mapping, Sequence
 
-from filewatcher.core.observations import StoredChunk
+from filewatcher.core.messages import ChunkLayout
+from filewatcher.core.observations import Observation, StoredChunk
 
 class Entries:
     def __init__(self, fd: int, base: int, size: int, mask_at: int, chunk_size: int, step: int) -> None: ...
@@ -29,4 +31,8 @@ class Tail:
     @property
     def end(self) -> int: ...
 
+def on_disk(word: array[int], told: Mapping[int, tuple[int, int, ChunkLayout]]) -> list[Observation]: ...
 def look_at(tails: Sequence[Tail]) -> list[tuple[int, list[StoredChunk] | None]]: ...
+def follow(
+    tails: Sequence[Tail], files: Sequence[int], line: int, hints: int, begun: float, period: float, until: float
+) -> tuple[str, int, float, float]: ...

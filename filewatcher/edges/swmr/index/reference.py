@@ -6,17 +6,26 @@ has been pushed out of the caches by the detector's writers since the last time.
 
 from __future__ import annotations
 
+import os
+import select
+import socket
+import time
+from array import array
+from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from filewatcher.core.observations import StoredChunk
+from filewatcher.core.observations import OnDisk, StoredChunk
 from filewatcher.edges.swmr.frontier import WINDOW, Frontier
 from filewatcher.edges.swmr.index.blocks import Torn
+from filewatcher.edges.swmr.wire import message
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
+    from filewatcher.core.messages import ChunkLayout
+    from filewatcher.core.observations import Observation
     from filewatcher.edges.swmr.index.blocks import Blocks
     from filewatcher.edges.swmr.index.entry import Entry, Piece
 
@@ -136,6 +145,57 @@ def look_at(tails: Sequence[Tail]) -> list[tuple[int, list[StoredChunk] | None]]
         if found is None or found:
             news.append((place, found))
     return news
+
+
+def on_disk(word: array[int], told: Mapping[int, tuple[int, int, ChunkLayout]]) -> list[Observation]:
+    """Return what a word of numbers says; `told`: of each data file its number, inode and layout.
+
+    Raises `KeyError` for a file that nothing was told of, `ValueError` for a word that has lost its end.
+    """
+    news: list[Observation] = []
+    each = iter(word)
+    for file in each:
+        count = next(each, -1)
+        chunks = list(map(StoredChunk, *(islice(each, 4 * max(count, 0)),) * 4))
+        if len(chunks) != count:
+            raise ValueError("a word without its end")
+        _, inode, layout = told[file]
+        news.append(OnDisk(file, chunks, layout, inode))
+    return news
+
+
+def follow(
+    tails: Sequence[Tail], files: Sequence[int], line: int, hints: int, begun: float, period: float, until: float
+) -> tuple[str, int, float, float]:
+    """Look at tails every `period` and tell at once what is new, for as long as every look finds something.
+
+    `files`: their numbers. `line`: the socket to the parent; `hints`: -1 = none; either ends it when there is something
+    to be read. `begun`: when they were last looked at; no look is due from `until` on; all in seconds, monotonic.
+    Returns why it has ended, how many looks there were, when the last one began, and the longest time between two.
+    Why: ``time`` or a waker, ``nothing`` found by the last look, ``other`` = a tail has to be looked at otherwise.
+    Raises OSError when nobody listens any more.
+    """
+    wakers = select.poll()
+    for fd in (line, hints):
+        if fd >= 0:
+            wakers.register(fd, select.POLLIN)
+    looks, gap = 0, 0.0
+    while begun + period < until:
+        if wakers.poll(max(0.0, 1000 * (begun + period - time.monotonic()))):
+            break
+        now = time.monotonic()
+        looks, gap, begun = looks + 1, max(gap, now - begun), now
+        numbers, other = array("q"), False
+        for place, found in look_at(tails):
+            other = other or found is None
+            if found:
+                numbers.extend((files[place], len(found), *chain.from_iterable(found)))
+        if numbers:
+            with socket.socket(fileno=os.dup(line)) as opened:
+                opened.sendall(message(numbers))
+        if other or not numbers:
+            return "other" if other else "nothing", looks, begun, gap
+    return "time", looks, begun, gap
 
 
 class _Beyond(Exception):
