@@ -10,13 +10,13 @@ import shutil
 import subprocess
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from filewatcher.errors import Unreachable
+from filewatcher.testing.servers import PrivateServer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from types import TracebackType
 
 PROGRAM = Path("/usr/sbin/nginx")
 NOBODY = 65534
@@ -38,7 +38,7 @@ http {{
 """
 
 
-class PrivateNginx:
+class PrivateNginx(PrivateServer):
     """A running nginx; use it as a context manager. Raises `Unreachable` where it is not installed or does not start.
 
     `server`: its ``server`` block, in which ``{folder}`` stands for the folder that has copies of `files`.
@@ -49,17 +49,6 @@ class PrivateNginx:
         self._folder = Path(tempfile.mkdtemp(prefix="filewatcher-nginx-"))
         self._process: subprocess.Popen[str] | None = None
 
-    def __enter__(self) -> Self:
-        try:
-            self._start()
-        except BaseException:
-            self.close()
-            raise
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.close()
-
     def close(self) -> None:
         """End it, and remove its folder."""
         if self._process is not None:
@@ -67,7 +56,8 @@ class PrivateNginx:
             self._process.communicate()
         shutil.rmtree(self._folder)
 
-    def _start(self) -> None:
+    def begin(self) -> None:
+        """Start it; returns when it serves."""
         for file in self._files:
             shutil.copy(file, self._folder)
         server = self._server.replace("{folder}", str(self._folder))
