@@ -75,6 +75,8 @@ class Workers(Protocol):
 
 WORKER_NEWS = "filewatcher-workers"
 """Dask's topic on which is told which workers came, are leaving (they take nothing new) or went."""
+COURIER = "filewatcher-courier"
+"""Dask's name of what, in a scheduler, carries batches to workers; its ``in_hand`` says how many each has."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,8 @@
 Several collections share the workers: each has a *share*. The more urgent one is served first, those that are alike get
 alike; nobody waits for more of a less urgent one than the batch that runs, because a worker runs its most urgent batch
 next, the oldest first.
+A *wary* batch may be the end of its worker, and with it of answers that are on their way: it stays here until its
+worker has answered all that it was sent before.
 """
 
 from __future__ import annotations
@@ -34,6 +36,8 @@ class _Held:
     share: int
     batch: Batch
     priority: int
+    sent: bool = False
+    """To the worker; else it waits here for answers."""
 
 
 @dataclass(slots=True)
@@ -54,8 +58,23 @@ class _Worker:
         """Batches that a new one of this priority comes after."""
         return sum(held.priority <= priority for held in self.in_hand.values())
 
-    def next(self) -> None:
-        self.running = min(self.in_hand, key=lambda ticket: (self.in_hand[ticket].priority, ticket), default=None)
+    def send(self) -> list[int]:
+        """Choose what may go to it now, the next one first; what is behind one that must wait waits, too."""
+        sending = []
+        answered = not any(held.sent for held in self.in_hand.values())
+        for ticket in sorted((t for t, held in self.in_hand.items() if not held.sent), key=self._turn):
+            held = self.in_hand[ticket]
+            if held.batch.wary and not answered:
+                break
+            held.sent, answered = True, False
+            sending.append(ticket)
+        if self.running is None:
+            sent = (ticket for ticket, held in self.in_hand.items() if held.sent)
+            self.running = min(sent, key=self._turn, default=None)
+        return sending
+
+    def _turn(self, ticket: int) -> tuple[int, int]:
+        return self.in_hand[ticket].priority, ticket
 
 
 @dataclass(slots=True)
@@ -79,6 +98,7 @@ class Placing:
         self._shares: dict[int, _Share] = {}
         self._holders: dict[int, str] = {}
         self._given_up: set[int] = set()
+        self._due: list[tuple[str, int]] = []
         self._tickets = self._opened = 0
 
     # ---- shares
@@ -100,7 +120,7 @@ class Placing:
         """
         del self._shares[share]
         waiting = []
-        for worker in self._workers.values():
+        for name, worker in self._workers.items():
             worker.shares.discard(share)
             for ticket in [ticket for ticket, held in worker.in_hand.items() if held.share == share]:
                 if ticket == worker.running:
@@ -108,6 +128,7 @@ class Placing:
                 else:
                     del worker.in_hand[ticket], self._holders[ticket]
                     waiting.append(ticket)
+            self._send(name)
         return waiting
 
     def ready(self, share: int | None = None) -> int:
@@ -167,7 +188,7 @@ class Placing:
     # ---- batches
 
     def hand_out(self, share: int, batch: Batch) -> tuple[str, int]:
-        """Choose a worker for a batch; returns it, and a ticket. There must be a place."""
+        """Choose a worker for a batch; returns it, and a ticket. There must be a place. See `due`."""
         mine = self._shares[share]
         takers = {name: worker for name, worker in self._workers.items() if self._takes(worker, share)}
         name = min(takers, key=lambda name: (takers[name].ahead(mine.priority), len(takers[name].in_hand)))
@@ -176,9 +197,13 @@ class Placing:
         worker.in_hand[self._tickets] = _Held(share, batch, mine.priority)
         self._holders[self._tickets] = name
         mine.in_hand += 1
-        if worker.running is None:
-            worker.running = self._tickets
+        self._send(name)
         return name, self._tickets
+
+    def due(self) -> list[tuple[str, int]]:
+        """Worker and ticket of what is to be sent now, in order; to be asked after every change."""
+        due, self._due = self._due, []
+        return [(worker, ticket) for worker, ticket in due if self._holders.get(ticket) == worker]
 
     def came_back(self, ticket: int) -> bool:
         """A batch has ended; False = it had been given up, and its outcome does not count."""
@@ -188,8 +213,12 @@ class Placing:
         worker = self._workers[name]
         share = worker.in_hand.pop(ticket).share
         if worker.running == ticket:
-            worker.next()
+            worker.running = None
+        self._send(name)
         return self._let_go(ticket, share)
+
+    def _send(self, name: str) -> None:
+        self._due += [(name, ticket) for ticket in self._workers[name].send()]
 
     def _let_go(self, ticket: int, share: int) -> bool:
         del self._holders[ticket]

@@ -49,6 +49,7 @@ class ThreadWorkers:
         self._queues: dict[str, asyncio.PriorityQueue[_Waiting]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._names = itertools.count()
+        self._held: dict[int, _Waiting] = {}
         self._withdrawn: set[int] = set()
         self._busy: set[str] = set()
 
@@ -76,16 +77,22 @@ class ThreadWorkers:
 
     def hand_out(self, share: ThreadShare, batch: Batch) -> None:
         """Queue a batch at a worker."""
-        name, ticket = self.placing.hand_out(share.number, batch)
-        # one that is idle takes it at once, whatever comes after
-        priority = share.priority if name in self._busy else IDLE
-        self._busy.add(name)
-        self._queues[name].put_nowait(_Waiting(priority, ticket, share, batch))
+        _, ticket = self.placing.hand_out(share.number, batch)
+        self._held[ticket] = _Waiting(share.priority, ticket, share, batch)
+        self._send()
 
     def withdraw(self, share: ThreadShare) -> None:
         """A share wants nothing any more."""
         del self._shares[share.number]
         self._withdrawn.update(self.placing.close(share.number))
+        self._send()
+
+    def _send(self) -> None:
+        for name, ticket in self.placing.due():
+            waiting = self._held.pop(ticket)
+            # one that is idle takes it at once, whatever comes after
+            self._queues[name].put_nowait(waiting if name in self._busy else waiting._replace(priority=IDLE))
+            self._busy.add(name)
 
     async def close(self) -> None:
         """End them all; what runs must be able to end."""
@@ -111,10 +118,12 @@ class ThreadWorkers:
                 outcomes.append(outcome)
             if self.placing.came_back(ticket):
                 share.back(BatchEnded(batch, tuple(outcomes), 0.001))
+            self._send()
 
     def _die(self, name: str) -> None:
         del self._queues[name]
         for lost in self.placing.went(name):
+            self._held.pop(lost.ticket, None)
             if lost.share in self._shares:
                 reason = "its worker died" if lost.ran else "it was waiting at a worker that died"
                 self._shares[lost.share].back(BatchLost(lost.batch, reason, blameless=not lost.ran))

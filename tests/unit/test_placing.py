@@ -11,7 +11,7 @@ from filewatcher.core.placing import Placing
 
 EACH = 3
 NAMES = st.sampled_from(["a", "b", "c", "d"])
-NONE = Batch((), ())
+NONE, WARY = Batch((), ()), Batch((), (), wary=True)
 SOON, LATE = 0, 2
 
 
@@ -105,6 +105,42 @@ def test_a_share_that_is_closed_leaves_what_runs_to_end_and_that_blames_nobody()
     assert placing.ready() == 0
 
 
+def test_a_wary_batch_goes_when_all_before_it_is_answered_and_what_is_behind_it_waits_too() -> None:
+    placing, share = placing_of("a")
+    first, wary, behind = (placing.hand_out(share, batch)[1] for batch in (NONE, WARY, NONE))
+    assert placing.due() == [("a", first)]
+    assert placing.came_back(first)
+    assert placing.due() == [("a", wary), ("a", behind)]
+    assert [lost.ticket for lost in placing.went("a") if lost.ran] == [wary]
+
+
+def test_what_is_more_urgent_waits_for_no_wary_batch() -> None:
+    placing, late = placing_of("a")
+    soon = placing.open(SOON)
+    placing.armed("a", soon)
+    first, wary = (placing.hand_out(late, batch)[1] for batch in (NONE, WARY))
+    urgent = placing.hand_out(soon, NONE)[1]
+    assert placing.due() == [("a", first), ("a", urgent)]
+    assert placing.came_back(first)
+    assert placing.due() == []
+    assert [lost.ticket for lost in placing.went("a") if lost.ran] == [urgent]
+    assert placing.due() == []
+    assert wary not in {ticket for _, ticket in placing.due()}
+
+
+def test_a_wary_batch_that_was_behind_one_that_is_taken_back_is_next() -> None:
+    placing, stays = placing_of("a")
+    goes = placing.open(LATE)
+    placing.armed("a", goes)
+    runs = placing.hand_out(goes, NONE)[1]
+    wary = placing.hand_out(stays, WARY)[1]
+    assert placing.due() == [("a", runs)]
+    assert placing.close(goes) == []
+    assert placing.due() == [], "one that runs may still be answered"
+    assert not placing.came_back(runs)
+    assert placing.due() == [("a", wary)]
+
+
 class Life(RuleBasedStateMachine):
     """Workers and shares come and go while batches are handed out."""
 
@@ -117,6 +153,8 @@ class Life(RuleBasedStateMachine):
         self.leaving: set[str] = set()
         self.given_up: list[int] = []
         self.left_to_end: dict[int, str] = {}
+        self.wary: set[int] = set()
+        self.sent: set[int] = set()
 
     def takers(self, share: int) -> set[str]:
         return {name for name, shares in self.here.items() if share in shares} - self.leaving
@@ -172,19 +210,20 @@ class Life(RuleBasedStateMachine):
         self.leaving.discard(name)
 
     @precondition(lambda self: any(self.placing.places(share) for share in self.priorities))
-    @rule(data=st.data())
-    def hand_out(self, data: st.DataObject) -> None:
+    @rule(data=st.data(), wary=st.booleans())
+    def hand_out(self, data: st.DataObject, wary: bool) -> None:
         free = [share for share in sorted(self.priorities) if self.placing.places(share)]
         share = data.draw(st.sampled_from(free))
-        name, ticket = self.placing.hand_out(share, NONE)
+        name, ticket = self.placing.hand_out(share, WARY if wary else NONE)
+        self.wary |= {ticket} if wary else set()
         assert name in self.takers(share)
         assert ticket not in self.out
         self.out[ticket] = name, share
 
-    @precondition(lambda self: self.out)
+    @precondition(lambda self: self.sent & set(self.out))
     @rule(data=st.data())
     def come_back(self, data: st.DataObject) -> None:
-        ticket = data.draw(st.sampled_from(sorted(self.out)))
+        ticket = data.draw(st.sampled_from(sorted(self.sent & set(self.out))))
         assert self.placing.came_back(ticket)
         assert not self.placing.came_back(ticket)
         del self.out[ticket]
@@ -200,6 +239,20 @@ class Life(RuleBasedStateMachine):
         ticket, _ = self.left_to_end.popitem()
         assert not self.placing.came_back(ticket)
         self.given_up.append(ticket)
+
+    @invariant()
+    def every_batch_is_sent_in_time(self) -> None:
+        holders = {ticket: name for ticket, (name, _) in self.out.items()} | self.left_to_end
+        for name, ticket in self.placing.due():
+            assert holders[ticket] == name
+            assert ticket not in self.sent
+            answered = not any(holder == name and other in self.sent for other, holder in holders.items())
+            assert answered or ticket not in self.wary
+            self.sent.add(ticket)
+        for name in set(holders.values()):
+            mine = {ticket for ticket, holder in holders.items() if holder == name}
+            assert mine & self.sent, "a worker has something to do"
+            assert mine <= self.sent or mine & self.wary
 
     @invariant()
     def the_counts_agree(self) -> None:

@@ -18,7 +18,7 @@ from filewatcher.core.keeper import Cancel, Crew, Keeper, Local, Retire, Say, Su
 from filewatcher.edges.cluster.credentials import worker_environment
 from filewatcher.edges.cluster.queue import Queue, QueueError
 from filewatcher.edges.cluster.script import job_script
-from filewatcher.ports import WORKER_NEWS
+from filewatcher.ports import COURIER, WORKER_NEWS
 from filewatcher.profiles.jobs import retirement, sizes
 
 if TYPE_CHECKING:
@@ -189,9 +189,15 @@ class SlurmWorkers(SchedulerPlugin):
             self._scheduler.log_event(WORKER_NEWS, {"action": "leaving", "worker": address})
         here = self._scheduler.workers
         end = time.monotonic() + self._drain_limit
-        while any(a in here and here[a].processing for a in addresses) and time.monotonic() < end:  # noqa: ASYNC110
+        while any(map(self._busy, addresses)) and time.monotonic() < end:  # noqa: ASYNC110
             await asyncio.sleep(DRAINED)
         await self._scheduler.retire_workers(workers=[a for a in addresses if a in here], close_workers=True)
+
+    def _busy(self, address: str) -> bool:
+        """Whether a worker has batches, or tasks of Dask's."""
+        worker = self._scheduler.workers.get(address)
+        batches = getattr(self._scheduler.plugins.get(COURIER), "in_hand", Counter[str]())[address]
+        return worker is not None and bool(worker.processing or batches)
 
     async def _start_local(self) -> None:
         try:

@@ -25,13 +25,11 @@ if TYPE_CHECKING:
     from filewatcher.edges.dask_pool.tasks import Tasks
 
 ARM_LIMIT = 120.0
-"""Seconds for a worker to build an engine; one that hangs on a dead mount takes longer."""
+"""Seconds for a worker to build an engine, before any batch that waits; one that hangs on a dead mount takes longer."""
 HOPE = 20.0
 """Seconds to wait for another worker when all that came were refused."""
 DEATHS = 3
 """Workers that may die while they are armed, before there is one that did not."""
-AT_ONCE = -1
-"""Before any batch that waits: `ARM_LIMIT` is for the building alone."""
 
 
 class Unfit(Unreachable):
@@ -101,7 +99,7 @@ class Arming:
     async def _judge(self, tasks: Tasks, address: str, name: str) -> FilewatcherError | None:
         job = self._job
         what = (self._name, asdict(job.detector), dict(job.parameters), job.engine, self._analysis, job.verify > 0)
-        future = tasks.submit(address, AT_ONCE, worker.arm, *what, self._versions, (job.paths, job.roots))
+        future = tasks.submit(address, worker.arm, *what, self._versions, (job.paths, job.roots))
         try:
             error = await asyncio.wait_for(future.exception(), ARM_LIMIT)
             reason = None if error is not None else await future

@@ -36,8 +36,6 @@ class Parcel(NamedTuple):
     """One `PLACE` per frame."""
     judged: tuple[int, ...]
     """Which of them DIALS is to analyse too, from 0."""
-    wary: bool
-    """The worker tells what it has done before it begins."""
 
     def each(self) -> Iterator[tuple[Any, ...]]:
         """Yield offset, size and filter mask of every frame."""
@@ -63,7 +61,7 @@ def parcel(batch: Batch, every: int) -> Parcel:
     first, layout = batch.frames[0], batch.frames[0].layout
     places = b"".join([PLACE.pack(frame.offset, frame.size, frame.filter_mask) for frame in batch.frames])
     judged = tuple(i for i, frame in enumerate(batch.frames) if frame.frame % every == 0) if every else ()
-    return Parcel(first.path, plain(layout), places, judged, batch.wary)
+    return Parcel(first.path, plain(layout), places, judged)
 
 
 def plain(layout: Any) -> tuple[Any, ...]:

@@ -1,59 +1,46 @@
 """The pool of workers, which many collections share.
 
-Dask never reruns anything by itself here: its scheduler gives up at the first failure, every attempt has a new key, and
-the loop's journal decides (a lost worker also loses finished results that were not fetched yet, which Dask would run
-twice). Nor does it place anything: each batch goes to a worker that is armed, so it is known what was lost with it.
+Dask never reruns anything by itself here: the loop's journal decides. Nor does it place anything: each batch goes to a
+worker that is armed, so it is known what was lost with it. Its scheduler carries the batches (`Lane`, `Courier`), and
+knows workers, credentials and connections; its tasks are for arming.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
-import pickle
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import dask
 import dask.system
-from distributed import Client
-from distributed.comm.core import CommClosedError
-from distributed.scheduler import KilledWorker
-from distributed.security import Security
 
 from filewatcher.core.batching import BatchLost
 from filewatcher.core.placing import Placing
 from filewatcher.edges.dask_pool import worker
-from filewatcher.edges.dask_pool.arming import AT_ONCE
+from filewatcher.edges.dask_pool.connecting import connected
+from filewatcher.edges.dask_pool.courier import Courier
 from filewatcher.edges.dask_pool.herald import Herald, names_of_workers
+from filewatcher.edges.dask_pool.lane import Gone, Lane
 from filewatcher.edges.dask_pool.parcels import Answers, ended
 from filewatcher.edges.dask_pool.share import Share
 from filewatcher.edges.dask_pool.tasks import Tasks
-from filewatcher.errors import FilewatcherError, Unreachable
+from filewatcher.errors import FilewatcherError
 from filewatcher.ports import WORKER_NEWS
 from filewatcher.settled import settle
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from distributed import Future
+    from distributed import Client
 
     from filewatcher.core.batching import Batch, BatchEnded, Limits
     from filewatcher.edges.dask_pool.parcels import Parcel
-    from filewatcher.ports import Cluster, Credentials, Door
-
-CLIENT_SETTINGS = {
-    # payloads that the client keeps for debugging: its memory must not grow with them
-    "distributed.admin.low-level-log-length": 10,
-}
+    from filewatcher.ports import Cluster, Door
 
 SPOT_FINDING = "spotfinding.analysis:Analysis"
 """What a worker does with a frame, by name: a class with the constructor and the methods of this one."""
 
-TOGETHER = 0.002
-"""Seconds in which messages to the scheduler go together: with Dask's 0.01 a frame that comes alone is late."""
 GATHER = 0.1
 """Seconds in which all that a dead worker had comes back."""
-CONNECT_LIMIT = 30.0
-"""Seconds for the scheduler to answer."""
 
 
 def cores() -> int:
@@ -66,7 +53,9 @@ class _Out(NamedTuple):
 
     share: Share
     batch: Batch
-    future: Future[Any]
+    packed: Parcel
+    answer: asyncio.Future[Any] | None = None
+    """Once it has been sent."""
 
 
 class DaskPool:
@@ -96,6 +85,7 @@ class DaskPool:
         self._door: Door | None = None
         self._client: Client | None = None
         self._tasks: Tasks | None = None
+        self._lane: Lane | None = None
         self._starting: asyncio.Task[None] | None = None
         self._out: dict[int, _Out] = {}
         self._doing: set[asyncio.Task[Any]] = set()
@@ -118,6 +108,12 @@ class DaskPool:
         assert self._tasks is not None
         return self._tasks
 
+    @property
+    def lane(self) -> Lane:
+        """The way of batches to the workers, once the pool has started."""
+        assert self._lane is not None
+        return self._lane
+
     def share(self, priority: int = 0) -> Share:
         """Make room for one more collection: the lowest priority is served first. To be closed."""
         share = Share(self, self.placing.open(priority), priority)
@@ -134,30 +130,20 @@ class DaskPool:
         await asyncio.shield(self._starting)
 
     async def _start(self) -> None:
-        dask.config.set(CLIENT_SETTINGS)
-        for name in ("distributed", "distributed.client"):  # what a user has to know is said in a sentence
-            logging.getLogger(name).setLevel(logging.CRITICAL)
         await self._connect()
         settle()
         self._do(self._stay_connected())
 
     async def _connect(self) -> None:
         self._door = door = await self._cluster.start()
-        security = None if door.credentials is None else _security(door.credentials)
-        client = Client(door.address, asynchronous=True, set_as_default=False, security=security, timeout=CONNECT_LIMIT)
-        try:
-            await client
-            self._client, self._tasks = client, Tasks(client)  # workers are armed as soon as they are heard of
-            if client.scheduler_comm is not None:
-                client.scheduler_comm.interval = TOGETHER
+        async with connected(door) as client:
+            # workers are armed as soon as they are heard of
+            self._tasks, self._lane = Tasks(client), Lane(client)
+            await client.register_plugin(Courier())
             client.subscribe_topic(WORKER_NEWS, self._hear)
-            client.subscribe_topic(self._tasks.topic, self._answered)
             await client.register_plugin(Herald())
             names = await client.run_on_scheduler(names_of_workers)
-        except (OSError, RuntimeError, TimeoutError, TypeError, ValueError) as error:
-            self._client = None
-            await client.close()
-            raise Unreachable(f"the Dask scheduler at {door.address} did not answer as one: {error}") from error
+        self._client = client
         for address, name in names.items():
             self._came(address, name)
 
@@ -165,7 +151,7 @@ class DaskPool:
         """Find a new scheduler when this one is gone; what it had is handed out again, through no fault of its own."""
         try:
             while True:
-                why = await self._cluster.lost()
+                why = await self._lost()
                 self.say(f"{why}; starting it again")
                 client, self._client = self._client, None
                 for address in list(self.workers):
@@ -177,6 +163,17 @@ class DaskPool:
             self._gone = error
             for share in self._shares.values():
                 share.back(error)
+
+    async def _lost(self) -> str:
+        """Wait until scheduler or connection are lost."""
+        lost = [asyncio.create_task(self._cluster.lost()), asyncio.create_task(self.lane.broken())]
+        try:
+            done, _ = await asyncio.wait(lost, return_when=asyncio.FIRST_COMPLETED)
+            return next(task for task in lost if task in done).result()
+        finally:
+            for task in lost:
+                task.cancel()
+            await asyncio.gather(*lost, return_exceptions=True)
 
     async def close(self) -> None:
         """Let go of the workers, and end those that were started for us."""
@@ -219,9 +216,10 @@ class DaskPool:
         for lost in self.placing.went(address):
             reason = why or (died if lost.ran else "it was waiting at a worker that died")
             blameless = why is not None or expected or not lost.ran
-            self._out.pop(lost.ticket).future.release()
+            del self._out[lost.ticket]
             if lost.share in self._shares:
                 self._shares[lost.share].back(BatchLost(lost.batch, reason, blameless=blameless))
+        self.lane.gone(address)
 
     def judged(self, address: str, *, fit: bool) -> None:
         """Tell the cluster whether a worker can be used; one that another share uses can be."""
@@ -232,22 +230,30 @@ class DaskPool:
 
     def hand_out(self, share: Share, batch: Batch, packed: Parcel) -> None:
         """Have a worker analyse a batch; it comes back to the share."""
-        address, ticket = self.placing.hand_out(share.number, batch)
-        what = ((self.tasks.topic, ticket), share.name, *packed, self._frame_timeout)
-        future = self.tasks.submit(address, share.priority, worker.analyse, *what)
-        self._out[ticket] = _Out(share, batch, future)
-        self._do(self._mind(ticket, future))
+        _, ticket = self.placing.hand_out(share.number, batch)
+        self._out[ticket] = _Out(share, batch, packed)
+        self._send()
+
+    def _send(self) -> None:
+        for address, ticket in self.placing.due():
+            out = self._out[ticket]
+            what = out.share.name, *out.packed, self._frame_timeout
+            answer = self.lane.ask(address, out.share.priority, worker.analyse, *what)
+            self._out[ticket] = out._replace(answer=answer)
+            answer.add_done_callback(partial(self._answered, ticket, address))
 
     def withdraw(self, share: Share) -> None:
         """A share wants nothing any more."""
         del self._shares[share.number]
         for ticket in self.placing.close(share.number):
-            self._out.pop(ticket).future.release()
+            if (answer := self._out.pop(ticket).answer) is not None:
+                answer.cancel()
+        self._send()
         if self._client is not None and share.arming is not None:
             self._do(self._disarm(share.name, list(self.workers)))
 
     async def _disarm(self, name: str, addresses: list[str]) -> None:
-        futures = [self.tasks.submit(address, AT_ONCE, worker.disarm, name) for address in addresses]
+        futures = [self.tasks.submit(address, worker.disarm, name) for address in addresses]
         for future in futures:
             await future.exception()
             future.release()
@@ -257,38 +263,24 @@ class DaskPool:
         self._doing.add(task)
         task.add_done_callback(self._doing.discard)
 
-    def _answered(self, event: tuple[float, tuple[int, bytes]]) -> None:
-        ticket, packed = event[1]
-        if ticket in self._out:  # else the worker that had it was given up
-            answers = Answers(*pickle.loads(packed))  # noqa: S301  from our own worker
-            self.frames_back += len(self._out[ticket].batch.frames)
-            self.worker_seconds += answers.seconds
-            self._came_back(ticket, lambda batch: ended(batch, answers))
-
-    async def _mind(self, ticket: int, future: Future[Any]) -> None:
-        """Wait until a batch has come back, or see why it never will."""
-        error = await future.exception()
-        if ticket not in self._out or future.cancelled() or isinstance(error, KilledWorker):
-            return  # its worker, or the scheduler, is gone: news of its own, and then it is known which batch ran
-        if error is None:
-            lost = "its answer did not arrive", True
-        elif isinstance(error, CommClosedError):
-            lost = f"the way to the scheduler broke: {error}", True
-        else:
-            lost = f"{type(error).__name__}: {error}", False
-        self._came_back(ticket, lambda batch: BatchLost(batch, lost[0], blameless=lost[1]))
-
-    def _came_back(self, ticket: int, back: Callable[[Batch], BatchEnded | BatchLost]) -> None:
-        share, batch, future = self._out.pop(ticket)
-        future.release()
+    def _answered(self, ticket: int, address: str, answer: asyncio.Future[Any]) -> None:
+        if answer.cancelled():
+            return  # taken back
+        error, out = answer.exception(), self._out.pop(ticket, None)
+        if out is None:
+            return  # its worker was given up
+        back: BatchEnded | BatchLost
+        match error:
+            case None:
+                answers = Answers(*answer.result())
+                self.frames_back += len(out.batch.frames)
+                self.worker_seconds += answers.seconds
+                back = ended(out.batch, answers)
+            case Gone():
+                self.placing.dies(address)
+                back = BatchLost(out.batch, str(error), blameless=True)
+            case _:
+                back = BatchLost(out.batch, str(error), blameless=False)
         if self.placing.came_back(ticket):
-            share.back(back(batch))
-
-
-def _security(credentials: Credentials) -> Security:
-    return Security(
-        tls_ca_file=credentials.certificate,
-        tls_client_cert=credentials.certificate,
-        tls_client_key=credentials.key,
-        require_encryption=True,
-    )
+            out.share.back(back)
+        self._send()

@@ -6,12 +6,9 @@ import asyncio
 import secrets
 from typing import TYPE_CHECKING
 
-from distributed.client import FutureCancelledError
-from distributed.comm.core import CommClosedError
-from distributed.scheduler import KilledWorker
-
 from filewatcher.edges.dask_pool import worker
 from filewatcher.edges.dask_pool.arming import Arming
+from filewatcher.edges.dask_pool.lane import Failed, Gone
 from filewatcher.edges.dask_pool.parcels import parcel, plain
 from filewatcher.errors import Broken, FilewatcherError, Unreachable
 from spotfinding.chunks import Layout, unsupported
@@ -112,15 +109,13 @@ class Share:
             raise Unreachable("no worker is ready to show an image: try again in a moment")
         self._armed.append(self._armed.pop(0))  # one after the other
         place = (frame.path, frame.offset, frame.size, frame.filter_mask)
-        future = self._pool.tasks.submit(
-            self._armed[0], LAST, worker.view, self.name, plain(frame.layout), place, what, black
-        )
+        asked = self.name, plain(frame.layout), place, what, black
         try:
-            state, found = await future
-        except (KilledWorker, FutureCancelledError, CommClosedError) as error:
+            state, found = await self._pool.lane.ask(self._armed[0], LAST, worker.view, *asked)
+        except Gone as error:
             raise Unreachable(f"the worker that was to show image {frame.frame + 1} is gone: try again") from error
-        finally:
-            future.release()
+        except Failed as error:
+            raise Broken(f"image {frame.frame + 1} cannot be shown: {error}") from error
         if state != "done":
             raise Broken(f"image {frame.frame + 1} cannot be shown: {found}")
         return bytes(found)

@@ -1,4 +1,7 @@
-"""How a function reaches a worker: by name, at one worker and no other, under a key of its own."""
+"""How a task of Dask's reaches a worker: by name, at one worker and no other, under a key of its own.
+
+For what is rare and takes long; batches take the `Lane`.
+"""
 
 from __future__ import annotations
 
@@ -20,15 +23,11 @@ class Tasks:
         # a scheduler of the site has other clients, and keys are one for all of them
         self._whose = secrets.token_hex(4)
         self._sequence = itertools.count()
-        self.topic = f"filewatcher-answers-{self._whose}"
-        """On which workers tell us what they have found."""
 
-    def submit(self, address: str, priority: int, function: Callable[..., Any], *args: Any) -> Future[Any]:
-        """Have it run at a worker: the lowest `priority` first, then in order.
+    def submit(self, address: str, function: Callable[..., Any], *args: Any) -> Future[Any]:
+        """Have it run at a worker, when that has ended what it does, before any batch that waits there.
 
         The key never repeats; it is a tuple, because Dask keeps every prefix of a string for ever.
         """
         key = (function.__name__, self._whose, next(self._sequence))
-        return self._client.submit(
-            function, *args, key=key, pure=False, workers=[address], allow_other_workers=False, priority=-priority
-        )
+        return self._client.submit(function, *args, key=key, pure=False, workers=[address], allow_other_workers=False)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pickle
 import time
 from functools import cache
 from importlib.metadata import version
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from distributed import get_worker
 
 from filewatcher.edges.dask_pool.parcels import NO_NUMBERS, NUMBERS, PLACE, Answers
+from filewatcher.edges.dask_pool.turns import Turns
 from filewatcher.edges.dask_pool.watchdog import Watchdog
 from filewatcher.mounts import file_system
 from filewatcher.settled import settle
@@ -33,10 +33,6 @@ Place: TypeAlias = tuple[str, int, int, int]
 """Path, offset in bytes, size in bytes, filter mask."""
 Verdict: TypeAlias = "tuple[Difference, ...]"
 """Where DIALS says otherwise."""
-
-TOLD = 0.05
-"""Seconds in which the answers of earlier batches leave this process (Dask sends every 2 ms): else the frame before one
-that ends it would be blamed, time and again."""
 
 _analyses: dict[str, Analysis] = {}
 _judges: dict[str, Judge] = {}
@@ -60,6 +56,7 @@ def arm(
     Returns why this worker cannot be trusted with the collection: other `versions`, or it cannot read those paths.
     """
     paths, roots = reading
+    _listen()
     # what an engine prints must not end up between the JSON lines on our standard output
     os.dup2(2, 1)
     for path in paths:
@@ -88,6 +85,12 @@ def arm(
 
 
 @cache
+def _listen() -> Turns:
+    """Take batches, from now on."""
+    return Turns(get_worker(), {function.__name__: function for function in (analyse, view)})
+
+
+@cache
 def _settled() -> None:
     """Once: what a later collection needs is to go when it is over."""
     settle()
@@ -101,30 +104,9 @@ def disarm(job: str) -> None:
 
 
 def analyse(
-    asked: tuple[str, int],
-    job: str,
-    path: str,
-    layout: tuple[Any, ...],
-    places: bytes,
-    judged: Sequence[int],
-    wary: bool,
-    limit: float,
-) -> None:
-    """Analyse the frames of one batch, a `Parcel`, and tell the `Answers`; `asked`: on which topic, with which ticket.
-
-    Nothing is returned: a result would stay here until it is fetched, which takes twice as many messages.
-    """
-    if wary:
-        time.sleep(TOLD)
-    answers = _analyse(job, path, layout, places, judged, limit)
-    topic, ticket = asked
-    get_worker().log_event(topic, (ticket, pickle.dumps(tuple(answers))))
-
-
-def _analyse(
     job: str, path: str, layout: tuple[Any, ...], places: bytes, judged: Sequence[int], limit: float
-) -> Answers:
-    """Return an answer per frame.
+) -> tuple[Any, ...]:
+    """Analyse the frames of one batch, a `Parcel`; returns what `Answers` are made of.
 
     A frame that fails does not take the others along; one that takes longer than `limit` seconds ends the process.
     """
@@ -146,7 +128,7 @@ def _analyse(
                 numbers.append(NUMBERS.pack(*answer.numbers()))
             if i in judged and (verdict := _verdict(_judges[job], analysis, chunk, stored, answer)) is not None:
                 verdicts[i] = verdict
-    return Answers(analysis.engine_name, b"".join(numbers), words, verdicts, time.perf_counter() - start)
+    return tuple(Answers(analysis.engine_name, b"".join(numbers), words, verdicts, time.perf_counter() - start))
 
 
 def view(job: str, layout: tuple[Any, ...], place: Place, what: str, black: float | None) -> tuple[str, bytes | str]:
