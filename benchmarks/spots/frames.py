@@ -92,7 +92,7 @@ class Frames:
             values["master"],
             Detector(**detector),
             Layout((slow, fast), values["layout"]["dtype"], filters),
-            tuple(Chunk(**chunk) for chunk in values["chunks"]),
+            tuple(Chunk(**{**chunk, "roots": tuple(chunk["roots"])}) for chunk in values["chunks"]),
             tuple(values["kinds"]),
         )
 

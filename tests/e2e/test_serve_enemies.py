@@ -1,8 +1,9 @@
-"""A daemon among people who try what they should not: real requests, real files."""
+"""A daemon among people who try what they should not: real requests, real files, a real full disk."""
 
 from __future__ import annotations
 
 import os
+import subprocess
 from typing import TYPE_CHECKING
 
 import h5py
@@ -10,6 +11,7 @@ import pytest
 
 from filewatcher.testing.daemon import Daemon
 from filewatcher.testing.tinyfiles import LIBVER, write_data, write_metadata
+from tests.daemon import write_tiny
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,6 +45,58 @@ def test_a_collection_that_gains_a_way_out_while_it_is_watched_shows_nothing_of_
             for frame in (0, ROWS):  # of what has ended, its own images too: its master leads out
                 answer = http.get(f"/api/collections/{collection}/frames/{frame}/image")
                 assert (answer.status_code, "outside the folders" in answer.json()["detail"]) == (403, True)
+    finally:
+        assert daemon.stop() == 0
+    assert daemon.faults() == []
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A local disk of its own that can be filled."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "none", place], check=True)
+    yield place
+    subprocess.run(["umount", place], check=True)
+
+
+def fill(disk: Path) -> Path:
+    """Leave no byte."""
+    filler = disk / "filler"
+    with filler.open("wb", buffering=0) as file:
+        for size in (1 << 16, 1 << 10, 1):
+            try:
+                while file.write(b"x" * size):
+                    pass
+            except OSError:
+                continue
+    return filler
+
+
+@pytest.mark.timeout(240)
+def test_a_full_disk_under_its_state_is_said_and_stops_nobody_for_good(small_disk: Path, tmp_path: Path) -> None:
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    config = tmp_path / "serve.yaml"
+    config.write_text(f"{{results: {tmp_path / 'results'}, limits: {{running: 2}}}}")
+    daemon = Daemon(small_disk, ("--config", str(config))).start()
+    try:
+        waiting = daemon.ask(master=str(raw / "waiting.nxs"))
+        full = fill(small_disk)
+        with daemon.http as http:
+            refused = http.post("/api/collections", json={"master": str(raw / "another.nxs")})
+            assert refused.status_code == 503
+            assert refused.json()["detail"].endswith("is the disk full?")
+            assert http.get("/api/collections").json()["total"] == 1, "what is not on record was not taken"
+        write_tiny(raw / "waiting.nxs")
+        told = daemon.ended(waiting)
+        assert told["state"] == "failed"
+        assert "make room" in told["reason"]
+
+        full.unlink()
+        again = [daemon.ask(master=str(raw / "waiting.nxs")), daemon.ask(master=str(write_tiny(raw / "another.nxs")))]
+        assert [daemon.ended(one)["state"] for one in again] == ["done", "done"]
+        fill(small_disk)
     finally:
         assert daemon.stop() == 0
     assert daemon.faults() == []
@@ -83,3 +137,21 @@ def endless() -> Iterator[bytes]:
     """A body that does not say how long it is, and stops far beyond what is allowed."""
     for _ in range(1000):
         yield b" " * 4096
+
+
+@pytest.mark.timeout(240)
+def test_ten_thousand_asks_leave_it_answering(tmp_path: Path) -> None:
+    config = tmp_path / "serve.yaml"
+    config.write_text("limits: {running: 1, queued: 5}")
+    daemon = Daemon(tmp_path / "daemon", ("--config", str(config))).start()
+    try:
+        with daemon.http as http:
+            codes = [
+                http.post("/api/collections", json={"master": f"/nowhere/{n}.nxs"}).status_code for n in range(10_000)
+            ]
+            assert codes == [201] * 6 + [503] * 9994
+            assert http.get("/api/collections").json()["total"] == 6
+            assert http.get("/health").elapsed.total_seconds() < 1.0
+    finally:
+        assert daemon.stop() == 0
+    assert daemon.faults() == []

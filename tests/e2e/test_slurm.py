@@ -121,7 +121,7 @@ class Night:
         frames = [line for line in lines if line["type"] == "frame"]
         assert [summary[key] for key in ("expected", "done", "failed", "missing")] == [FRAMES, FRAMES, 0, 0], err
         assert sorted(line["frame"] for line in frames) == list(range(FRAMES))
-        assert self.slurm.jobs() == []
+        self.slurm.until(lambda: not self.slurm.jobs(), "jobs that end with who wanted them")
         return frames
 
 
@@ -265,7 +265,7 @@ def test_a_profile_is_tried_with_one_worker_and_one_frame(shell: Shell, slurm: P
     assert ran.code == 0, ran.stderr
     (line,) = ran.lines
     assert "frame analysed, 25 of 25 spots found" in line["seconds"]
-    assert slurm.jobs() == []
+    slurm.until(lambda: not slurm.jobs(), "jobs that end with who wanted them")
     assert list(shell.folder.iterdir()) == [], "what it wrote is gone"
 
     slurm.set_partition("live", "inactive")
