@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from filewatcher.core.asks import Asked, priority_of
 from filewatcher.core.scanwatch import SUPERSEDED
-from filewatcher.errors import FilewatcherError, Full, Unknown, Unreachable
+from filewatcher.errors import FilewatcherError, Full, Refused, Unknown, Unreachable
 from filewatcher.service.entry import Entry
 from filewatcher.service.ports import Kept, Terms
 from filewatcher.service.sameness import SameAsAnotherError, asked_before, check_still_new
@@ -108,6 +108,7 @@ class Service:
 
     async def ask(self, ask: Ask) -> Asked:
         """Have a collection analysed; returns when that is safe from a crash. Raises `Refused`, `Full`, `Forbidden`."""
+        self._refuse_id_alone(ask)
         await self._works.check(ask)
         async with self._asking:
             if (same := asked_before(ask, self.collections(), self._works.age)) is not None:
@@ -165,6 +166,12 @@ class Service:
         self._registry.close()
 
     # ---- how
+
+    def _refuse_id_alone(self, ask: Ask) -> None:
+        if not ask.masters and self._resolver is None:
+            raise Refused(
+                f"data collection {ask.dcids[0]}: this daemon looks no ids up (ISPYB_CREDENTIALS): give the master file"
+            )
 
     async def _add(self, ask: Ask) -> Entry:
         kept = Kept(secrets.token_hex(6), ask, self._today(), "queued")
@@ -226,6 +233,7 @@ class Service:
                     log.error("%s is written anew and not watched: %s", " ".join(ask.masters), error)  # noqa: TRY400
 
     async def _work(self, entry: Entry) -> Ended:
+        self._refuse_id_alone(entry.ask)
         if self._resolver is not None:
             entry.ask = await self._resolver.resolve(entry.ask)
             check_still_new(entry, self._entries.values())

@@ -14,6 +14,7 @@ from filewatcher.core.cells import HEADER
 from filewatcher.core.grid import Grid
 from filewatcher.errors import Broken, Forbidden, Full, Refused, Unknown, Unreachable
 from filewatcher.service import Service, Terms
+from filewatcher.service.ports import Kept
 from filewatcher.service.service import AGAIN
 from filewatcher.testing.works import MemoryRegistry, ScriptedWork, ScriptedWorks
 
@@ -388,6 +389,22 @@ def test_what_is_refused_is_not_remembered() -> None:
         for what in (one.service.cancel, one.service.end, one.service.with_cells):
             with pytest.raises(Unknown):
                 await what("nobody")
+
+    house(story)
+
+
+def test_an_id_alone_is_nothing_where_nobody_looks_ids_up() -> None:
+    async def story(one: House) -> None:
+        with pytest.raises(Refused, match="data collection 7: this daemon looks no ids up"):
+            await one.service.ask(Ask(dcids=(7,)))
+        assert one.registry.rows == {}
+        # asked for when it did, and started again without the database
+        one.registry.rows["old"] = Kept("old", Ask(dcids=(8,)), "2026-01-01T00:00:00", "queued")
+        await one.restart()
+        old = one.service.get("old")
+        await one.until(old, "failed")
+        assert old.reason is not None
+        assert "give the master file" in old.reason
 
     house(story)
 
