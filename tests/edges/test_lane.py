@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import os
+import pickle
+import threading
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from distributed import Scheduler, Worker
 
 from filewatcher.core.batching import Batch, BatchEnded, BatchLost, Limits
 from filewatcher.core.detector import Detector
 from filewatcher.core.messages import ChunkLayout, FrameReady, FrameResult
 from filewatcher.core.run import Job
 from filewatcher.edges.dask_pool import DaskPool, worker
-from filewatcher.edges.dask_pool.courier import lacking
+from filewatcher.edges.dask_pool.courier import ASK, lacking
 from filewatcher.edges.dask_pool.lane import Failed, Gone
+from filewatcher.edges.dask_pool.turns import Turns
 from filewatcher.ports import COURIER
 from filewatcher.testing.clusters import local_cluster
 from spotfinding.engines import resolve
@@ -98,6 +102,32 @@ def test_whoever_asks_hears_that_a_worker_is_not_there_or_cannot() -> None:
             assert await in_hand(pool) == []
 
     asyncio.run(story())
+
+
+def test_what_waits_at_a_worker_that_closes_is_not_begun() -> None:
+    begun, go = threading.Semaphore(0), threading.Event()
+    said: list[dict[str, Any]] = []
+
+    def hold() -> None:
+        begun.release()
+        go.wait()
+
+    async def story() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, what: said.append(what))
+        async with Scheduler(host="127.0.0.1", port=0, dashboard=False) as scheduler:
+            closing = await Worker(scheduler.address, nthreads=1, dashboard=False)
+            turns = Turns(closing, {"hold": hold})
+            for number in (1, 2):
+                closing.stream_handlers[ASK]("a client", number, 0, "hold", pickle.dumps(()))
+            await asyncio.to_thread(begun.acquire)
+            await closing.close(executor_wait=False)
+            go.set()
+            while turns.busy:  # noqa: ASYNC110  the first one ends
+                await asyncio.sleep(LOOK)
+
+    asyncio.run(story())
+    assert said == []
+    assert not begun.acquire(blocking=False)
 
 
 def test_a_release_of_dask_s_without_what_batches_need_is_named() -> None:

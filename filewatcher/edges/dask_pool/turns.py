@@ -35,7 +35,8 @@ class Turns:
         self._worker, self._functions = worker, functions
         self._waiting: list[_Asked] = []
         self._sequence = itertools.count()
-        self._running = False
+        self.busy = False
+        """Whether the thread has one of them."""
         worker.stream_handlers |= {ASK: self._ask, WITHDRAW: self._withdraw}
 
     def _ask(self, client: str, number: int, priority: int, function: str, arguments: bytes) -> None:
@@ -51,16 +52,19 @@ class Turns:
                 return
 
     def _next(self) -> None:
-        if self._running or not self._waiting:
+        if self.busy or not self._waiting:
             return
         asked = heapq.heappop(self._waiting)
         thread, function = self._worker.executor, self._functions[asked.function]
-        running = asyncio.get_running_loop().run_in_executor(thread, _call, function, asked.arguments)
-        self._running = True
+        try:
+            running = asyncio.get_running_loop().run_in_executor(thread, _call, function, asked.arguments)
+        except RuntimeError:
+            return  # the worker is being closed: its thread takes nothing any more
+        self.busy = True
         running.add_done_callback(lambda done: self._ended(asked, done))
 
     def _ended(self, asked: _Asked, done: asyncio.Future[bytes]) -> None:
-        self._running = False
+        self.busy = False
         if done.cancelled():
             return  # the worker is being closed
         self._next()
