@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +14,7 @@ from filewatcher.errors import FilewatcherError, Full, Refused, Unknown, Unreach
 from filewatcher.service.entry import Entry
 from filewatcher.service.ports import Kept, Terms
 from filewatcher.service.sameness import SameAsAnotherError, asked_before, check_still_new
+from filewatcher.service.shelf import Shelf
 from filewatcher.service.telling import Telling
 
 if TYPE_CHECKING:
@@ -49,9 +49,8 @@ class Service:
         self._works, self._registry, self._resolver = works, registry, resolver
         self._clock, self._today = clock, today
         self.terms = terms or Terms()
-        self._entries: dict[str, Entry] = {}
+        self._shelf = Shelf(self.terms)
         self._followers: list[Follower] = []
-        self._loaded: list[str] = []
         self._asking = asyncio.Lock()
         self._loading = asyncio.Lock()
         self._keeping: set[asyncio.Task[None]] = set()
@@ -61,14 +60,11 @@ class Service:
 
     def collections(self) -> list[Entry]:
         """Return all, the latest first."""
-        return list(reversed(self._entries.values()))
+        return self._shelf.latest_first()
 
     def get(self, collection: str) -> Entry:
         """Return one. Raises `Unknown`."""
-        try:
-            return self._entries[collection]
-        except KeyError:
-            raise Unknown(f"there is no collection {collection[:40]!r}: GET /api/collections lists them") from None
+        return self._shelf.get(collection)
 
     async def with_cells(self, collection: str) -> Entry:
         """Return one with its frames, also where it ended long ago. Raises `Unknown`."""
@@ -76,7 +72,7 @@ class Service:
         async with self._loading:
             if entry.over and not entry.scans:
                 entry.archived(await self._works.archive(entry.kept))
-                self._in_memory(entry)
+                self._shelf.looked_at(entry)
         return entry
 
     async def view(self, collection: str, scan: int, frame: int, what: str, black: float | None) -> bytes:
@@ -87,6 +83,10 @@ class Service:
         if not entry.over:
             raise Unknown(f"collection {entry.id} has not begun: it has no images yet")
         return await self._works.view(entry.kept, scan, frame, what, black)
+
+    def counts(self) -> dict[str, int]:
+        """How many collections are in each state."""
+        return self._shelf.counts()
 
     def summary(self, entry: Entry) -> dict[str, object]:
         """Return what is told of a collection now."""
@@ -101,7 +101,7 @@ class Service:
     async def start(self) -> None:
         """Go on with all that had not ended when the last process did."""
         for kept in self._registry.load(self.terms.remembered):
-            entry = self._entries[kept.id] = Entry(kept)
+            entry = self._shelf.add(Entry(kept))
             if not entry.over:
                 entry.state = "queued"
         self._pump()
@@ -113,7 +113,7 @@ class Service:
         async with self._asking:
             if (same := asked_before(ask, self.collections(), self._works.age)) is not None:
                 return Asked(same.id, new=False)
-            queued = sum(entry.state == "queued" for entry in self._entries.values())
+            queued = sum(entry.state == "queued" for entry in self._shelf)
             if queued >= self.terms.queued:
                 raise Full(
                     f"{self.terms.running} collections are watched and {queued} wait, which is all that is allowed: "
@@ -157,7 +157,7 @@ class Service:
     async def close(self) -> None:
         """Stop; what has not ended goes on with the next start."""
         self._closing = True
-        tasks = [entry.task for entry in self._entries.values() if entry.task is not None]
+        tasks = [entry.task for entry in self._shelf if entry.task is not None]
         for task in tasks:
             task.cancel()
         if tasks:
@@ -176,7 +176,7 @@ class Service:
     async def _add(self, ask: Ask) -> Entry:
         kept = Kept(secrets.token_hex(6), ask, self._today(), "queued")
         await self._registry.keep(kept)
-        entry = self._entries[kept.id] = Entry(kept)
+        entry = self._shelf.add(Entry(kept))
         log.info("asked for by %s: %s", ask.origin, " ".join(ask.masters) or ask.dcids, extra={"collection": entry.id})
         self._pump()
         return entry
@@ -186,8 +186,8 @@ class Service:
         if self._closing:
             return
         now = self._clock()
-        queued = [entry for entry in self._entries.values() if entry.state == "queued" and entry.not_before <= now]
-        running = sum(entry.task is not None for entry in self._entries.values())
+        queued = [entry for entry in self._shelf if entry.state == "queued" and entry.not_before <= now]
+        running = sum(entry.task is not None for entry in self._shelf)
         queued.sort(key=lambda entry: priority_of(entry.ask, grid=entry.ask.sketched))
         for entry in queued[: max(0, self.terms.running - running)]:
             entry.state, entry.reason = "waiting", None
@@ -236,7 +236,7 @@ class Service:
         self._refuse_id_alone(entry.ask)
         if self._resolver is not None:
             entry.ask = await self._resolver.resolve(entry.ask)
-            check_still_new(entry, self._entries.values())
+            check_still_new(entry, self._shelf)
             await self._remember(entry)
         # also what was allowed when it was asked for may not be after a restart
         await self._works.prepare(entry.ask)
@@ -270,20 +270,13 @@ class Service:
         words = ": ".join(filter(None, (state, entry.reason)))
         log.info("%s", words, extra={"collection": entry.id})
         await self._remember(entry, summary=entry.summary(self._clock()))
-        self._in_memory(entry)
+        self._shelf.looked_at(entry)
         for follower in self._followers:
             follower.ended(entry.id, state, finished)
         entry.bell.ring()
         entry.task = None
-        self._forget()
+        self._shelf.forget()
         self._pump()
-
-    def _forget(self) -> None:
-        """Tell no more of those that ended longest ago: a daemon that is up for a month must not grow."""
-        over = [entry.id for entry in self._entries.values() if entry.over]
-        for one in over[: max(0, len(over) - self.terms.remembered)]:
-            del self._entries[one]
-        self._loaded = [one for one in self._loaded if one in self._entries]
 
     async def _remember(self, entry: Entry, **more: Any) -> None:
         """Keep what is known when it is written, not when that was asked for: the last word stands.
@@ -301,13 +294,3 @@ class Service:
         self._keeping.add(task)
         task.add_done_callback(self._keeping.discard)
         return task
-
-    def _in_memory(self, entry: Entry) -> None:
-        """Let go of the frames of those that nobody has looked at for longest."""
-        self._loaded = [one for one in self._loaded if one != entry.id] + [entry.id]
-        while len(self._loaded) > self.terms.in_memory:
-            self._entries[self._loaded.pop(0)].scans = []
-
-    def counts(self) -> dict[str, int]:
-        """How many collections are in each state."""
-        return dict(Counter(entry.state for entry in self._entries.values()))
