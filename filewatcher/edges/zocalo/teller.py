@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from filewatcher.core.requests import read_request
 from filewatcher.edges.zocalo.ledger import Ledger
+from filewatcher.edges.zocalo.redial import Redial
 from filewatcher.edges.zocalo.sender import Sender
 from filewatcher.edges.zocalo.telling import Subject, Telling
 from filewatcher.errors import FilewatcherError, Refused, Unreachable
@@ -32,8 +33,6 @@ log = logging.getLogger(__name__)
 
 HEARTBEAT = 5.0
 """Seconds between two signs of life to the broker."""
-FIRST_PAUSE, LONGEST_PAUSE = 0.2, 10.0
-"""Seconds between two calls of a broker that does not answer; doubled from one to the next."""
 FAREWELL = 5.0
 """Seconds that `Teller.close` waits for what can still be told."""
 
@@ -58,7 +57,7 @@ class Teller:
         self._collections: dict[str, Subject] = {}
         self._requests: dict[int, Request] = {}
         self._troubled: set[str] = set()
-        self._pause, self._next_call, self._lost = FIRST_PAUSE, 0.0, ""
+        self._redial = Redial()
         self._next_look = 0.0
         self._stop_at: float | None = None
         self._ready: Future[list[Task]] = Future()
@@ -198,7 +197,7 @@ class Teller:
             for name in self._troubled & self._collections.keys():
                 self._collections[name].news = True
         busy = any(one.news and one.tellings for one in self._collections.values())
-        due = HEARTBEAT if self._sender.connected else max(0.0, self._next_call - time.monotonic())
+        due = HEARTBEAT if self._sender.connected else self._redial.wait()
         try:
             self._inbox.get(timeout=0.0 if busy and self._sender.connected else min(due, HEARTBEAT))()
             while True:
@@ -215,33 +214,28 @@ class Teller:
                 for name in [name for name, one in self._collections.items() if one.news and one.tellings]:
                     self._tell(name)
         except Unreachable as error:
-            if not self._lost:
+            if not self._redial.failing:
                 self._say(f"{error}: recipes are answered when it is back")
-            self._hang_up(error)
+            self._redial.failed()
         except FilewatcherError as error:  # the ledger: without it nobody would know what has been told
-            if not self._lost:
+            if not self._redial.failing:
                 self._say(f"{error}: recipes are answered when that is mended")
             self._sender.close()
-            self._hang_up(error)
-        except Exception as error:  # the boundary of the thread: whatever it is, it is tried again
+            self._redial.failed()
+        except Exception:  # the boundary of the thread: whatever it is, it is tried again
             log.exception("this is a fault of filewatcher")
             self._sender.close()
-            self._hang_up(error)
-
-    def _hang_up(self, error: Exception) -> None:
-        self._lost = str(error) or type(error).__name__
-        self._next_call = time.monotonic() + self._pause
-        self._pause = min(2 * self._pause, LONGEST_PAUSE)
+            self._redial.failed()
 
     def _call(self) -> None:
-        if time.monotonic() < self._next_call:
+        if self._redial.wait():
             return
         token = self._sender.connect()
         if token is not None:
             self._done(int(token["task"]), int(token["cursor"]), over=bool(token["over"]))
-        if self._lost:
+        if self._redial.failing:
             self._say(f"{self._broker} is back")
-        self._lost, self._pause = "", FIRST_PAUSE
+        self._redial.answered()
 
     def _done(self, number: int, cursor: int, *, over: bool) -> None:
         """The broker has taken a batch, as its token says: one that was in doubt is not sent again."""
