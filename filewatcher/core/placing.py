@@ -235,3 +235,28 @@ class Placing:
     def _takes(worker: _Worker, share: int | None) -> bool:
         alive = not (worker.leaving or worker.dead)
         return alive and (share in worker.shares or (share is None and bool(worker.shares)))
+
+
+class Portion:
+    """A share, under `number`, for whoever hands out its batches, until that one sets `closed` and closes it."""
+
+    def __init__(self, placing: Placing, priority: int) -> None:
+        self.number = placing.open(priority)
+        self.closed = False
+        self._placing, self._priority = placing, priority
+
+    @property
+    def priority(self) -> int:
+        """The lowest is served first; may be set once it is known what the collection is."""
+        return self._priority
+
+    @priority.setter
+    def priority(self, priority: int) -> None:
+        self._priority = priority
+        if not self.closed:
+            self._placing.prioritize(self.number, priority)
+
+    @property
+    def places(self) -> int:
+        """How many more batches to hand out now."""
+        return 0 if self.closed else self._placing.places(self.number)

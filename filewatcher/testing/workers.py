@@ -7,7 +7,7 @@ import itertools
 from typing import TYPE_CHECKING, NamedTuple
 
 from filewatcher.core.batching import BatchEnded, BatchLost
-from filewatcher.core.placing import Placing
+from filewatcher.core.placing import Placing, Portion
 from filewatcher.testing.fakes import filter_problem
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class ThreadWorkers:
 
     def share(self, priority: int = 0) -> ThreadShare:
         """Make room for one more collection."""
-        share = ThreadShare(self, self.placing.open(priority), priority)
+        share = ThreadShare(self, priority)
         self._shares[share.number] = share
         return share
 
@@ -130,31 +130,14 @@ class ThreadWorkers:
         self.start()
 
 
-class ThreadShare:
+class ThreadShare(Portion):
     """One loop's part of `ThreadWorkers`."""
 
-    def __init__(self, workers: ThreadWorkers, number: int, priority: int) -> None:
-        self.number = number
-        self._workers, self._priority = workers, priority
+    def __init__(self, workers: ThreadWorkers, priority: int) -> None:
+        super().__init__(workers.placing, priority)
+        self._workers = workers
         self._job: str | None = None
         self._back: asyncio.Queue[BatchEnded | BatchLost] = asyncio.Queue()
-        self._closed = False
-
-    @property
-    def priority(self) -> int:
-        """The lowest is served first."""
-        return self._priority
-
-    @priority.setter
-    def priority(self, priority: int) -> None:
-        self._priority = priority
-        if not self._closed:
-            self._workers.placing.prioritize(self.number, priority)
-
-    @property
-    def places(self) -> int:
-        """How many more batches to hand out now."""
-        return 0 if self._closed else self._workers.placing.places(self.number)
 
     def unsupported(self, layout: ChunkLayout) -> str | None:
         """As all fakes."""
@@ -190,6 +173,6 @@ class ThreadShare:
 
     async def close(self) -> None:
         """Give its places to others."""
-        if not self._closed:
-            self._closed = True
+        if not self.closed:
+            self.closed = True
             self._workers.withdraw(self)

@@ -116,7 +116,7 @@ class DaskPool:
 
     def share(self, priority: int = 0) -> Share:
         """Make room for one more collection: the lowest priority is served first. To be closed."""
-        share = Share(self, self.placing.open(priority), priority)
+        share = Share(self, priority)
         self._shares[share.number] = share
         if self._gone is not None:
             share.back(self._gone)

@@ -6,6 +6,7 @@ import asyncio
 import secrets
 from typing import TYPE_CHECKING
 
+from filewatcher.core.placing import Portion
 from filewatcher.edges.dask_pool import worker
 from filewatcher.edges.dask_pool.arming import Arming
 from filewatcher.edges.dask_pool.lane import Failed, Gone
@@ -23,37 +24,20 @@ LAST = 100
 """Priority of what may wait for all else."""
 
 
-class Share:
-    """One loop's part of a `DaskPool`, under `number`; what the loop hands out comes back here and nowhere else."""
+class Share(Portion):
+    """One loop's part of a `DaskPool`; what the loop hands out comes back here and nowhere else."""
 
-    def __init__(self, pool: DaskPool, number: int, priority: int) -> None:
-        self.number = number
+    def __init__(self, pool: DaskPool, priority: int) -> None:
+        super().__init__(pool.placing, priority)
         self.name = ""
         """What workers know its collection by: no other share's, however often the same run comes."""
         self.arming: Arming | None = None
-        self._pool, self._priority = pool, priority
+        self._pool = pool
         self._job: Job | None = None
         self._back: asyncio.Queue[BatchEnded | BatchLost | FilewatcherError] = asyncio.Queue()
         self._tasks: list[asyncio.Task[None]] = []
-        self._closed = False
         self._armed: list[str] = []
         """Addresses of workers that know its collection; some may be gone."""
-
-    @property
-    def priority(self) -> int:
-        """The lowest is served first; may be set once it is known what the collection is."""
-        return self._priority
-
-    @priority.setter
-    def priority(self, priority: int) -> None:
-        self._priority = priority
-        if not self._closed:
-            self._pool.placing.prioritize(self.number, priority)
-
-    @property
-    def places(self) -> int:
-        """How many more batches to hand out now."""
-        return 0 if self._closed else self._pool.placing.places(self.number)
 
     @property
     def ready(self) -> int:
@@ -83,13 +67,13 @@ class Share:
 
     def came(self, address: str) -> None:
         """A worker is there: arm it, if it is known for what."""
-        if self.arming is not None and not self._closed:
+        if self.arming is not None and not self.closed:
             self._tasks.append(asyncio.create_task(self._arm(self.arming, address)))
             self._tasks = [task for task in self._tasks if not task.done()]
 
     async def _arm(self, arming: Arming, address: str) -> None:
         workers = self._pool.workers
-        if await arming.arm(self._pool.tasks, address, workers[address]) and address in workers and not self._closed:
+        if await arming.arm(self._pool.tasks, address, workers[address]) and address in workers and not self.closed:
             self._pool.placing.armed(address, self.number)
             self._armed.append(address)
 
@@ -105,7 +89,7 @@ class Share:
         Raises `Unreachable` while no worker is armed, `Broken` for a frame that cannot be shown.
         """
         self._armed = [address for address in self._armed if address in self._pool.workers]
-        if self._closed or not self._armed:
+        if self.closed or not self._armed:
             raise Unreachable("no worker is ready to show an image: try again in a moment")
         self._armed.append(self._armed.pop(0))  # one after the other
         place = (frame.path, frame.offset, frame.size, frame.filter_mask)
@@ -138,9 +122,9 @@ class Share:
 
     async def close(self) -> None:
         """Give its places to others: what waits at workers is taken back, what runs there is left to end."""
-        if self._closed:
+        if self.closed:
             return
-        self._closed = True
+        self.closed = True
         tasks, self._tasks = self._tasks, []
         for task in tasks:
             task.cancel()
