@@ -7,7 +7,6 @@ call that draws its cell; pictures per second as the browser shows them.
 
 from __future__ import annotations
 
-import argparse
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import Any
 import numpy as np
 from fed import Fed
 from figures import machine, target
-from page import conclude, say
+from page import conclude, options, say
 from playwright.sync_api import Browser, sync_playwright
 
 from filewatcher.testing.viewer import ARGUMENTS, CHROMIUM, Viewer
@@ -104,11 +103,7 @@ def run(*, quick: bool) -> dict[str, Any]:
 
 def main() -> int:
     """Measure and print; returns the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="end within half a minute")
-    parser.add_argument("--json", action="store_true", help="print all figures as one object")
-    parser.add_argument("--check", action="store_true", help="end with exit code 1 if a target is missed")
-    wanted = parser.parse_args()
+    wanted = options(__doc__, quick="end within half a minute").parse_args()
     result = run(quick=wanted.quick)
     return conclude(result, wanted)
 

@@ -8,7 +8,6 @@ takes; the time of a result itself, which varies more on a shared machine than w
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 from pathlib import Path
@@ -17,7 +16,7 @@ from typing import Any
 import numpy as np
 from fed import Fed
 from figures import machine, ratio, target
-from page import conclude, say
+from page import conclude, options, say
 from viewers import Crowd
 
 VIEWERS = 100
@@ -70,11 +69,7 @@ def apart(server: int, crowd: int) -> None:
 
 def main() -> int:
     """Measure and print; returns the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="end within half a minute")
-    parser.add_argument("--json", action="store_true", help="print all figures as one object")
-    parser.add_argument("--check", action="store_true", help="end with exit code 1 if a target is missed")
-    wanted = parser.parse_args()
+    wanted = options(__doc__, quick="end within half a minute").parse_args()
     result: dict[str, Any] = {"machine": machine(Path.cwd()), "quick": wanted.quick}
     result["crowd"] = figures = measure(5 if wanted.quick else 15)
     longer, half = figures["longer"], figures["middle-half"]

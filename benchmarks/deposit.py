@@ -5,7 +5,6 @@ A real MariaDB on this machine shares its cores with us, which no beamline's doe
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import sqlite3
 import sys
@@ -17,7 +16,7 @@ from typing import Any
 
 import ispyb.sqlalchemy as models
 from figures import machine, spread, target
-from page import conclude
+from page import conclude, options
 
 from filewatcher.core.messages import FrameResult, Recorded, Statistics
 from filewatcher.core.observations import MasterFile
@@ -149,11 +148,7 @@ async def _record(journal: Journal, batches: list[list[Recorded]]) -> tuple[dict
 
 def main() -> int:
     """Measure, print; returns the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="a tenth of everything")
-    parser.add_argument("--json", action="store_true", help="print all figures as one object, the last line")
-    parser.add_argument("--check", action="store_true", help="end with exit code 1 if a target is missed")
-    wanted = parser.parse_args()
+    wanted = options(__doc__, quick="a tenth of everything").parse_args()
     rows, seconds = (10_000, 2.0) if wanted.quick else (100_000, 10.0)
     with tempfile.TemporaryDirectory(prefix="filewatcher-bench-") as name:
         folder = Path(name)

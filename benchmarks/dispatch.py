@@ -6,19 +6,21 @@ megapixels at 281 Hz (``--i04``).
 
 from __future__ import annotations
 
-import argparse
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import i04
 from dispatching import dispatch
 from figures import machine, target
 from odin_writer import Recording
-from page import conclude, say
+from page import conclude, options, say
 
 from filewatcher.core.batching import Limits
+
+if TYPE_CHECKING:
+    import argparse
 
 SMALL = (200, 400)
 """Bytes per chunk: nobody reads them."""
@@ -88,10 +90,7 @@ def promised(figures: dict[str, Any]) -> list[dict[str, Any]]:
 
 def arguments() -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="end within a minute; without i04")
-    parser.add_argument("--json", action="store_true", help="print all figures as one object, the last line")
-    parser.add_argument("--check", action="store_true", help="end with exit code 1 if a target is missed")
+    parser = options(__doc__, quick="end within a minute; without i04")
     parser.add_argument(
         "--part", default="", help="only cases whose names contain this: '280 Hz, 8 per task', flat ..."
     )

@@ -8,13 +8,13 @@ twenty thousand: their results are told here, on the loop on which the daemon's 
 from __future__ import annotations
 
 import asyncio
-import multiprocessing
 import socket
 import time
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 import numpy as np
 import uvicorn
+from apart import Apart
 
 from filewatcher.core.asks import Ask
 from filewatcher.core.framemap import DataFile, FrameMap
@@ -32,13 +32,11 @@ from filewatcher.testing.works import MemoryRegistry, ScriptedWork, ScriptedWork
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
-    from types import TracebackType
 
     from numpy.typing import NDArray
 
     from filewatcher.ports import Listener
 
-SPAWN = multiprocessing.get_context("spawn")
 MASTER, OTHER = "/data/bench/grid.nxs", "/data/bench/other.nxs"
 EVERY = 0.01
 """Seconds between two groups of results, as a collector has them."""
@@ -47,36 +45,19 @@ GROUP = 10
 OTHERS = Grid(250, 200, snaked=True)
 AT_ONCE = 10_000
 """Results told at a time of what is known before."""
-PATIENCE = 60.0
-"""Seconds for the process to begin."""
 
 
-class Fed:
-    """The server; a context manager. `before`: share of the cells that are known when it begins."""
+class Fed(Apart):
+    """The server. `before`: share of the cells that are known when it begins."""
 
     def __init__(self, columns: int, rows: int, before: float) -> None:
-        self._pipe, theirs = SPAWN.Pipe()
-        self._process = SPAWN.Process(target=_serve, args=(theirs, columns, rows, before), daemon=True)
-        self._process.start()
-        theirs.close()
-        if not self._pipe.poll(PATIENCE):
-            raise RuntimeError("the server did not begin; its last words are above")
-        self.url, self.collection, self.known = self._pipe.recv()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._process.kill()
-        self._process.join()
-        self._pipe.close()
+        super().__init__(_serve, columns, rows, before)
+        self.url, self.collection, self.known = self.answer()
 
     def fill(self, rate: int, seconds: float) -> NDArray[np.float64]:
         """Have so many cells a second end for so long; returns when each was known, seconds since the epoch."""
-        self._pipe.send((rate, seconds, False))
-        known: NDArray[np.float64] = self._pipe.recv()
+        self.pipe.send((rate, seconds, False))
+        known: NDArray[np.float64] = self.answer()
         return known
 
     def collect(self, rate: int, seconds: float) -> tuple[float, float]:
@@ -85,15 +66,9 @@ class Fed:
         Returns how many of the others a second, and what share of its CPU time the loop had for them: the collector
         at its limit.
         """
-        self._pipe.send((rate, seconds, True))
-        collected: tuple[float, float] = self._pipe.recv()
+        self.pipe.send((rate, seconds, True))
+        collected: tuple[float, float] = self.answer()
         return collected
-
-    @property
-    def pid(self) -> int:
-        """Of the process."""
-        assert self._process.pid is not None
-        return self._process.pid
 
 
 def _serve(pipe: Connection, columns: int, rows: int, before: float) -> None:

@@ -6,7 +6,6 @@ cell arrives. By turns a hundred more look on. Detector, daemon, workers and vie
 
 from __future__ import annotations
 
-import argparse
 import sys
 import tempfile
 import threading
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from figures import cpu_seconds, machine, ratio, target
-from page import conclude
+from page import conclude, options
 from traced import BACK, SEEN, SUBMITTED, WORKER, notes
 from viewers import Crowd, Witness
 
@@ -247,11 +246,7 @@ def promised(figures: dict[str, Any]) -> list[dict[str, Any]]:
 
 def main() -> int:
     """Measure, print; returns the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="a part of the scan")
-    parser.add_argument("--json", action="store_true", help="print all figures as one object, the last line")
-    parser.add_argument("--check", action="store_true", help="end with exit code 1 if a target is missed")
-    wanted = parser.parse_args()
+    wanted = options(__doc__, quick="a part of the scan").parse_args()
     with tempfile.TemporaryDirectory(prefix="filewatcher-bench-") as name:
         folder = Path(name)
         result: dict[str, Any] = {"machine": machine(folder), "quick": wanted.quick}

@@ -1,13 +1,13 @@
-"""Figures in words: how every bench ends, and those of `watch` as lines for a terminal and as a page."""
+"""Figures in words: how every bench is asked and ends, and those of `watch` as lines for a terminal and as a page."""
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Sequence
 
 Figures = dict[str, Any]
@@ -44,6 +44,15 @@ def verdict(target: Figures) -> str:
 def say(line: str) -> None:
     """Tell people, as soon as it is known: standard output is for figures."""
     print(line, file=sys.stderr, flush=True)
+
+
+def options(description: str | None, *, quick: str) -> argparse.ArgumentParser:
+    """What every bench can be asked for, as `conclude` needs it; `quick`: what --quick does."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help=quick)
+    parser.add_argument("--json", action="store_true", help="print all figures as one object, the last line")
+    parser.add_argument("--check", action="store_true", help="end with exit code 1 if a target is missed")
+    return parser
 
 
 def conclude(result: Figures, wanted: argparse.Namespace) -> int:

@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import multiprocessing
 import threading
 import time
 from contextlib import AsyncExitStack, suppress
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from apart import Apart
 
 from filewatcher.core.cells import HEADER
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
-    from types import TracebackType
 
     from numpy.typing import NDArray
 
     from filewatcher.testing.daemon import Daemon
-
-SPAWN = multiprocessing.get_context("spawn")
-PATIENCE = 60.0
-"""Seconds for a crowd to come."""
 
 
 class Witness:
@@ -50,46 +45,22 @@ class Witness:
                         return
 
 
-class Crowd:
-    """So many viewers in a process of their own, who come and go; a context manager that leaves none behind."""
+class Crowd(Apart):
+    """So many viewers in a process of their own, who come and go."""
 
     def __init__(self, url: str, viewers: int) -> None:
-        self._pipe, theirs = SPAWN.Pipe()
-        self._process = SPAWN.Process(target=_crowd, args=(theirs, url, viewers), daemon=True)
-        self._process.start()
-        theirs.close()
-        self._said()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._process.kill()
-        self._process.join()
-        self._pipe.close()
-
-    @property
-    def pid(self) -> int:
-        """Of their process."""
-        assert self._process.pid is not None
-        return self._process.pid
+        super().__init__(_crowd, url, viewers)
+        self.answer()
 
     def come(self) -> None:
         """Have all of them look; returns when each has been told what there was."""
-        self._pipe.send(True)
-        self._said()
+        self.pipe.send(True)
+        self.answer()
 
     def go(self) -> int:
         """Have nobody look; returns how many messages they got."""
-        self._pipe.send(False)
-        return int(self._said())
-
-    def _said(self) -> Any:
-        if not self._pipe.poll(PATIENCE):
-            raise RuntimeError("the crowd of viewers did not come; its last words are above")
-        return self._pipe.recv()
+        self.pipe.send(False)
+        return int(self.answer())
 
 
 def _crowd(pipe: Connection, url: str, viewers: int) -> None:

@@ -5,14 +5,13 @@ A writer like Odin's records in processes of its own; `SwmrObserver` and `ScanWa
 
 from __future__ import annotations
 
-import argparse
 import json
 import math
 import os
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import harm
 import page
@@ -20,6 +19,9 @@ from cost import Case, measure, system_calls
 from figures import machine, target
 from many import together
 from odin_writer import Recording
+
+if TYPE_CHECKING:
+    import argparse
 
 HARMLESS = 1.05
 """Median flush with us by that of the writer alone, at most."""
@@ -149,12 +151,9 @@ def _bounded(many: dict[str, Any]) -> list[dict[str, Any]]:
 
 def arguments() -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="end within a minute")
-    parser.add_argument("--json", action="store_true", help="print all figures as one object, the last line")
+    parser = page.options(__doc__, quick="end within a minute")
     parser.add_argument("--part", default="", help="only parts whose names contain this: 1 kHz, ten, calls, harm ...")
     parser.add_argument("--into", type=Path, help="add the figures to those of other parts in this JSON file")
-    parser.add_argument("--check", action="store_true", help="end with exit code 1 if a target is missed")
     parser.add_argument("--page", type=Path, help="write the figures as a page of documentation (reStructuredText)")
     parser.add_argument("--note", default="", help="what else is to be known of the machine, for the page")
     parser.add_argument("--from", dest="source", type=Path, help="measure nothing: take the figures of this JSON file")

@@ -6,7 +6,6 @@ memory) and by the native engine, in turns, on one core.
 
 from __future__ import annotations
 
-import argparse
 import json
 import tempfile
 from dataclasses import dataclass
@@ -19,12 +18,13 @@ from contest import Contest
 from contestant import Ended
 from figures import machine
 from frames import KINDS, write_frames
-from page import conclude, say
+from page import conclude, options, say
 
 from spotfinding.installed import installed_dials
 from spotfinding.parameters import ParameterError
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Iterable
 
 USUAL = ("blank", "weak", "strong")
@@ -141,10 +141,7 @@ def _target(name: str, value: float) -> dict[str, Any]:
 
 def arguments() -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="one frame of each detector; ends within a minute")
-    parser.add_argument("--json", action="store_true", help="print all figures as one object, the last line")
-    parser.add_argument("--check", action="store_true", help="end with exit code 1 if a target is missed")
+    parser = options(__doc__, quick="one frame of each detector; ends within a minute")
     parser.add_argument("--page", type=Path, help="write the figures as a page of documentation (reStructuredText)")
     parser.add_argument(
         "--only", choices=FULL, help="one part of it: frames of one detector and type, or the second process"

@@ -111,3 +111,13 @@ def other_shell(tmp_path: Path) -> Iterator[Shell]:
     one = Shell(tmp_path / "elsewhere")
     yield one
     one.end()
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A local disk of 64 MiB of its own, which can be filled."""
+    place = tmp_path / "small"
+    place.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m", "none", place], check=True)
+    yield place
+    subprocess.run(["umount", place], check=True)

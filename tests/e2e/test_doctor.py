@@ -97,16 +97,6 @@ def profile(tmp_path: Path) -> Callable[..., Path]:
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A local disk of 64 MiB."""
-    place = tmp_path / "small"
-    place.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m", "none", place], check=True)
-    yield place
-    subprocess.run(["umount", place], check=True)
-
-
-@pytest.fixture
 def network(tmp_path: Path) -> Iterator[Callable[..., Path]]:
     """Mount folders through FUSE."""
     mounts: list[Mount] = []

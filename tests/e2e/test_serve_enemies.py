@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from typing import TYPE_CHECKING
 
 import h5py
@@ -48,16 +47,6 @@ def test_a_collection_that_gains_a_way_out_while_it_is_watched_shows_nothing_of_
     finally:
         assert daemon.stop() == 0
     assert daemon.faults() == []
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A local disk of its own that can be filled."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "none", place], check=True)
-    yield place
-    subprocess.run(["umount", place], check=True)
 
 
 def fill(disk: Path) -> Path:
