@@ -57,7 +57,7 @@ class FrameMap:
         return FrameSource(self.files[index].path, self.files[index].dataset, int(self.row[frame]))
 
     @cached_property
-    def _tables(self) -> list[_Straight | dict[int, list[int]]]:
+    def _tables(self) -> list[Straight | dict[int, list[int]]]:
         """Per file: which row holds which logical frames."""
         order = np.argsort(self.file, kind="stable")
         bounds = np.searchsorted(self.file[order], np.arange(len(self.files) + 1))
@@ -68,22 +68,30 @@ class FrameMap:
         table = self._tables[file]
         if isinstance(table, dict):
             return table.get(row, ())
-        at = row - table.row
-        return table.frames[at : at + 1] if at >= 0 else ()
+        return (row + table.shift,) if table.first <= row < table.stop else ()
+
+    def straight(self, file: int) -> Straight | None:
+        """Return the rows of a file that hold frames where these follow each other alike; None where they do not."""
+        table = self._tables[file]
+        return None if isinstance(table, dict) else table
 
 
-class _Straight(NamedTuple):
+class Straight(NamedTuple):
     """Rows that follow each other as their frames do: nearly every file."""
 
-    row: int
-    frames: range
+    first: int
+    """Row."""
+    stop: int
+    """Row after the last one."""
+    shift: int
+    """From a row to its frame."""
 
 
-def _table(rows: NDArray[np.int64], frames: NDArray[np.int64]) -> _Straight | dict[int, list[int]]:
+def _table(rows: NDArray[np.int64], frames: NDArray[np.int64]) -> Straight | dict[int, list[int]]:
     if not len(rows):
         return {}
     if (np.diff(rows) == 1).all() and (np.diff(frames) == 1).all():
-        return _Straight(int(rows[0]), range(int(frames[0]), int(frames[-1]) + 1))
+        return Straight(int(rows[0]), int(rows[-1]) + 1, int(frames[0] - rows[0]))
     table: dict[int, list[int]] = {}
     for row, frame in zip(rows.tolist(), frames.tolist(), strict=True):
         table.setdefault(row, []).append(frame)

@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from enum import IntEnum
 from operator import attrgetter
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -70,9 +70,11 @@ class FrameSource:
     """Index along the dataset's first axis, from 0."""
 
 
-@dataclass(frozen=True, slots=True)
-class FrameReady:
-    """A frame is on disk: everything that a worker needs to read it with one ``pread``."""
+class FrameReady(NamedTuple):
+    """A frame is on disk: everything that a worker needs to read it with one ``pread``.
+
+    A bare tuple, as `observations.OnDisk`: there are thousands a second.
+    """
 
     scan: int
     """From 0."""

@@ -82,8 +82,7 @@ class StoredChunk(NamedTuple):
     """Bit i set: filter i of the pipeline was skipped."""
 
 
-@dataclass(frozen=True, slots=True)
-class OnDisk:
+class OnDisk(NamedTuple):
     """Rows of one data file that are on disk now and had not been reported since the last restart."""
 
     file: int

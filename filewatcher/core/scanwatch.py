@@ -203,18 +203,35 @@ class ScanWatch:
 
     def _new_frames(self, what: OnDisk, now: float) -> list[Event]:
         assert self.frame_map is not None
-        frames_of, file, layout = self.frame_map.frames_of, what.file, what.layout
+        file, chunks, layout, _ = what
         path = self.frame_map.files[file].path
         rows = self._rows.setdefault(file, bytearray())
+        highest = max(chunks, default=(-1,))[0]
+        if highest >= len(rows):
+            rows.extend(bytes(highest + 1 - len(rows)))
         events: list[Event] = []
-        for row, offset, size, mask in what.chunks:
-            if row >= len(rows):
-                rows.extend(bytes(row + 1 - len(rows)))
+        straight = self.frame_map.straight(file)
+        if straight is None or self._given_back or self.ended is not None:
+            for row, offset, size, mask in chunks:
+                rows[row] = 1
+                for frame in self.frame_map.frames_of(file, row):
+                    self._progress_at = now
+                    if self._is_new(frame):
+                        events.append(FrameReady(self.scan, frame, path, offset, size, mask, layout, row))
+            return events
+        # the same, as it mostly is, without a call per frame
+        (first, stop, shift), announced, selected = straight, self._announced, self._selected
+        for row, offset, size, mask in chunks:
             rows[row] = 1
-            for frame in frames_of(file, row):
+            if first <= row < stop:
                 self._progress_at = now
-                if self._is_new(frame):
-                    events.append(FrameReady(self.scan, frame, path, offset, size, mask, layout, row))
+                frame = row + shift
+                if selected[frame] and not announced[frame]:
+                    announced[frame] = 1
+                    ready = self.scan, frame, path, offset, size, mask, layout, row
+                    events.append(tuple.__new__(FrameReady, ready))
+        self._seen += len(events)
+        self._left -= len(events)
         return events
 
     def _is_new(self, frame: int) -> bool:

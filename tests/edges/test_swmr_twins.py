@@ -19,7 +19,7 @@ from filewatcher.core.messages import ChunkLayout
 from filewatcher.edges.swmr.frontier import OVERTAKEN, WIDEST, WINDOW, Frontier
 from filewatcher.edges.swmr.index import Blocks, Torn, _entries, reference
 from filewatcher.edges.swmr.index.entry import FILTERED, PLAIN, Entry, Piece
-from filewatcher.edges.swmr.wire import Receiver
+from filewatcher.edges.swmr.wire import LENGTH, NUMBERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -133,11 +133,17 @@ def test_tails_are_the_same_from_look_to_look(file: BinaryIO, entry: Entry, rows
 def heard(line: socket.socket) -> list[list[int]]:
     """The numbers of all messages that have come."""
     line.setblocking(False)
-    receiver, words = Receiver(), []
+    data = b""
     with suppress(BlockingIOError):
-        while data := line.recv(1 << 20):
-            words += receiver.feed(data)
-    return [list(word) for word in words]
+        while some := line.recv(1 << 20):
+            data += some
+    words = []
+    while data:
+        end = LENGTH.size + LENGTH.unpack_from(data)[0]
+        assert data.startswith(NUMBERS, LENGTH.size)
+        words.append(list(array("q", data[LENGTH.size + len(NUMBERS) : end])))
+        data = data[end:]
+    return words
 
 
 @given(
@@ -172,19 +178,23 @@ def test_a_look_is_told_in_the_same_words(
 words = st.lists(st.tuples(st.integers(0, 3), st.lists(st.lists(st.integers(0, 2**62), min_size=4, max_size=4))))
 
 
-@given(words, st.integers(0, 3), st.integers(0, 2))
-def test_words_are_read_alike(said: list[tuple[int, list[list[int]]]], cut: int, unknown: int) -> None:
+@given(words, st.sampled_from([0, 1, 7, 8, 16, -1, -8]), st.integers(0, 2), st.data())
+def test_words_are_read_alike(
+    said: list[tuple[int, list[list[int]]]], cut: int, unknown: int, data: st.DataObject
+) -> None:
     """Also those that have lost their end, and of files that nothing is known of."""
     word = array("q")
     for number, chunks in said:
         word.extend([number, len(chunks), *chain.from_iterable(chunks)])
-    word = word[: len(word) - cut]
+    before = data.draw(st.binary(max_size=9))
+    said_so = before + word.tobytes()
+    end = len(said_so) - cut
     told = {number: (number, 100 + number, ChunkLayout((4, 5 + number), "<u2", ())) for number in range(unknown, 4)}
     outcomes: list[object] = []
     twins: list[Any] = [_entries, reference]
     for twin in twins:
         try:
-            outcomes.append(twin.on_disk(word, told))
+            outcomes.append(twin.on_disk(said_so, len(before), end, told))
         except (KeyError, ValueError) as error:
             outcomes.append([type(error)])
     assert outcomes[0] == outcomes[1]
@@ -192,8 +202,9 @@ def test_words_are_read_alike(said: list[tuple[int, list[list[int]]]], cut: int,
 
 @pytest.mark.parametrize("numbers", [(7, -1), (7, 2**60), (7, 1, 2, 3, 4)])
 def test_a_word_that_promises_what_it_has_not_is_refused(twin: ModuleType, numbers: tuple[int, ...]) -> None:
+    data = array("q", numbers).tobytes()
     with pytest.raises(ValueError, match="without its end"):
-        twin.on_disk(array("q", numbers), {7: (7, 1, ChunkLayout((4, 5), "<u2", ()))})
+        twin.on_disk(data, 0, len(data), {7: (7, 1, ChunkLayout((4, 5), "<u2", ()))})
 
 
 @pytest.fixture(params=[_entries, reference], ids=["compiled", "readable"])

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Self
 
 from filewatcher.edges.swmr import child
 from filewatcher.edges.swmr.effort import Effort
-from filewatcher.edges.swmr.wire import Receiver, Unpacker, message
+from filewatcher.edges.swmr.wire import Receiver, message
 
 if TYPE_CHECKING:
     from multiprocessing.context import SpawnProcess
@@ -40,7 +40,7 @@ class Child:
         self.pid = process.pid
         self._process = process
         self._socket = ours
-        self._receiver, self._unpacker = Receiver(), Unpacker()
+        self._receiver = Receiver()
         self._words: deque[list[Observation] | Exception | None] = deque()
         self._waiting: asyncio.Future[None] | None = None
         self._heard = time.monotonic()
@@ -105,8 +105,8 @@ class Child:
         for word in self._receiver.feed(taken):
             if isinstance(word, Effort):
                 self.effort = word
-                continue
-            self._words.append(word if isinstance(word, Exception) else self._unpacker.unpack(word))
+            else:
+                self._words.append(word)
         self._wake()
 
     def _doubt(self) -> None:

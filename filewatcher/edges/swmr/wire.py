@@ -1,7 +1,6 @@
 """How a reader's process and its parent talk: messages over a stream socket, each its length and a word.
 
-A word is a pickle, or an array of numbers: all chunks that a look has found, for to pickle these would
-cost more than the look.
+A word is a pickle, or numbers: all chunks that a look has found, for to pickle these would cost more than the look.
 """
 
 from __future__ import annotations
@@ -36,38 +35,42 @@ class _File(NamedTuple):
 
 
 def message(word: object) -> bytes:
-    """Return what goes over the wire for a word."""
-    body = NUMBERS + word.tobytes() if isinstance(word, array) else pickle.dumps(word, pickle.HIGHEST_PROTOCOL)
+    """Return what goes over the wire for a word; bytes are those of numbers."""
+    body = NUMBERS + word if isinstance(word, bytes) else pickle.dumps(word, pickle.HIGHEST_PROTOCOL)
     return LENGTH.pack(len(body)) + body
 
 
 class Receiver:
-    """Puts messages together again, however the stream was cut."""
+    """Puts messages together again, however the stream was cut; news is as it was packed."""
 
     def __init__(self) -> None:
         self._rest = b""
+        self._told: dict[int, _File] = {}
 
     def feed(self, data: bytes) -> list[Any]:
-        """Return the words that are complete now."""
-        if not self._rest and len(data) > LENGTH.size and LENGTH.unpack_from(data)[0] == len(data) - LENGTH.size:
-            return [_word(data[LENGTH.size :])]  # nearly always
-        data = self._rest + data
-        words, at = [], 0
-        while len(data) - at >= LENGTH.size:
-            (length,) = LENGTH.unpack_from(data, at)
-            end = at + LENGTH.size + length
-            if end > len(data):
-                break
-            words.append(_word(data[at + LENGTH.size : end]))
+        """Return what is complete now: lists of observations, and other words."""
+        if self._rest:
+            data = self._rest + data
+        words: list[Any] = []
+        at, size = 0, len(data)
+        while (begin := at + LENGTH.size) <= size and (end := begin + LENGTH.unpack_from(data, at)[0]) <= size:
+            if data.startswith(NUMBERS, begin):  # nearly always
+                words.append(on_disk(data, begin + len(NUMBERS), end, self._told))
+            else:
+                word = pickle.loads(memoryview(data)[begin:end])  # noqa: S301  from our own process
+                words.append(self._unpacked(word) if isinstance(word, list) else word)
             at = end
-        self._rest = data[at:] if at else data
+        self._rest = data[at:]
         return words
 
-
-def _word(body: bytes) -> Any:
-    if not body.startswith(NUMBERS):
-        return pickle.loads(body)  # noqa: S301  from our own process
-    return array("q", body[len(NUMBERS) :])
+    def _unpacked(self, word: list[Any]) -> list[Observation]:
+        news: list[Observation] = []
+        for item in word:
+            if isinstance(item, _File):
+                self._told[item.file] = item
+            else:
+                news += on_disk(item, 0, len(item), self._told) if isinstance(item, bytes) else [item]
+        return news
 
 
 class Packer:
@@ -90,26 +93,9 @@ class Packer:
             if self._told.get(item.file) != (item.inode, item.layout):
                 self._told[item.file] = item.inode, item.layout
                 words.append(_File(item.file, item.inode, item.layout))
-            if not (words and isinstance(words[-1], array)):
-                words.append(array("q"))
-            words[-1].extend((item.file, len(item.chunks), *chain.from_iterable(item.chunks)))
-        return message(words[0] if len(words) == 1 and isinstance(words[0], array) else words)
-
-
-class Unpacker:
-    """The other side."""
-
-    def __init__(self) -> None:
-        self._told: dict[int, _File] = {}
-
-    def unpack(self, word: list[Any] | array[int]) -> list[Observation]:
-        """Return news as it was packed."""
-        if isinstance(word, array):
-            return on_disk(word, self._told)
-        news: list[Observation] = []
-        for item in word:
-            if isinstance(item, _File):
-                self._told[item.file] = item
+            numbers = array("q", (item.file, len(item.chunks), *chain.from_iterable(item.chunks))).tobytes()
+            if words and isinstance(words[-1], bytes):
+                words[-1] += numbers
             else:
-                news += on_disk(item, self._told) if isinstance(item, array) else [item]
-        return news
+                words.append(numbers)
+        return message(words[0] if len(words) == 1 and isinstance(words[0], bytes) else words)

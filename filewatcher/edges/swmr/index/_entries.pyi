@@ -1,5 +1,4 @@
 # In C++ what `reference` says in Python.
-from array import array
 from collections.abc import Mapping, Sequence
 
 from filewatcher.core.messages import ChunkLayout
@@ -31,7 +30,9 @@ class Tail:
     @property
     def end(self) -> int: ...
 
-def on_disk(word: array[int], told: Mapping[int, tuple[int, int, ChunkLayout]]) -> list[Observation]: ...
+def on_disk(
+    data: bytes, begin: int, end: int, told: Mapping[int, tuple[int, int, ChunkLayout]]
+) -> list[Observation]: ...
 def look_at(tails: Sequence[Tail]) -> list[tuple[int, list[StoredChunk] | None]]: ...
 def follow(
     tails: Sequence[Tail], files: Sequence[int], line: int, hints: int, begun: float, period: float, until: float

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstdint>
 #include <cstring>
@@ -63,16 +64,20 @@ inline py::handle named(const char* word) {
     return py::object(py::module_::import("filewatcher.core.observations").attr(word)).release();
 }
 
-// What Python says of it, without the Python-level __new__ of StoredChunk, which takes longer than all the rest.
-inline py::object stored(const Chunk& chunk) {
-    static const py::handle name = named("StoredChunk");
+// A named tuple without its Python-level __new__, which takes longer than all the rest.
+inline py::object bare(const py::handle& name, std::array<py::object, 4> fields) {
     auto* type = reinterpret_cast<PyTypeObject*>(name.ptr());
-    auto one = py::reinterpret_steal<py::object>(type->tp_alloc(type, 4));
+    auto one = py::reinterpret_steal<py::object>(type->tp_alloc(type, fields.size()));
     if (!one) throw py::error_already_set();
-    Py_ssize_t place = 0;
-    for (const uint64_t value : {static_cast<uint64_t>(chunk.row), chunk.offset, chunk.size, chunk.mask})
-        PyTuple_SET_ITEM(one.ptr(), place++, py::int_(value).release().ptr());
+    for (size_t place = 0; place < fields.size(); ++place)
+        PyTuple_SET_ITEM(one.ptr(), static_cast<Py_ssize_t>(place), fields[place].release().ptr());
     return one;
+}
+
+// What Python says of it.
+inline py::object stored(const Chunk& chunk) {
+    static const py::handle type = named("StoredChunk");
+    return bare(type, {py::int_(chunk.row), py::int_(chunk.offset), py::int_(chunk.size), py::int_(chunk.mask)});
 }
 
 inline py::list stored(const std::vector<Chunk>& chunks) {

@@ -32,6 +32,8 @@ inline bool woken(pollfd (&wakers)[2], double until) {
 inline py::tuple follow(const py::list& tails, const std::vector<int64_t>& files, int line, int hints, double begun,
                         double period, double until) {
     if (files.size() != tails.size()) throw py::value_error("as many numbers as tails, please");
+    std::vector<Tail*> each;
+    for (const auto& tail : tails) each.push_back(&tail.cast<Tail&>());
     pollfd wakers[2] = {{line, POLLIN, 0}, {hints, POLLIN, 0}};
     Word word;
     size_t looks = 0;
@@ -46,7 +48,7 @@ inline py::tuple follow(const py::list& tails, const std::vector<int64_t>& files
         bool other = false, news = false;
         word.clear();
         for (size_t place = 0; place < files.size(); ++place) {
-            const auto* found = tails[place].cast<Tail&>().look();
+            const auto* found = each[place]->look();
             if (found == nullptr) {
                 other = true;
             } else if (!found->empty()) {

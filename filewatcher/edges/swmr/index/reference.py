@@ -147,13 +147,15 @@ def look_at(tails: Sequence[Tail]) -> list[tuple[int, list[StoredChunk] | None]]
     return news
 
 
-def on_disk(word: array[int], told: Mapping[int, tuple[int, int, ChunkLayout]]) -> list[Observation]:
-    """Return what a word of numbers says; `told`: of each data file its number, inode and layout.
+def on_disk(data: bytes, begin: int, end: int, told: Mapping[int, tuple[int, int, ChunkLayout]]) -> list[Observation]:
+    """Return what the numbers in these bytes say; `told`: of each data file its number, inode and layout.
 
-    Raises `KeyError` for a file that nothing was told of, `ValueError` for a word that has lost its end.
+    Raises `KeyError` for a file that nothing was told of, `ValueError` for numbers that have lost their end.
     """
     news: list[Observation] = []
-    each = iter(word)
+    if not 0 <= begin <= end <= len(data) or (end - begin) % 8:
+        raise ValueError("a word without its end")
+    each = iter(array("q", data[begin:end]))
     for file in each:
         count = next(each, -1)
         chunks = list(map(StoredChunk, *(islice(each, 4 * max(count, 0)),) * 4))
@@ -192,7 +194,7 @@ def follow(
                 numbers.extend((files[place], len(found), *chain.from_iterable(found)))
         if numbers:
             with socket.socket(fileno=os.dup(line)) as opened:
-                opened.sendall(message(numbers))
+                opened.sendall(message(numbers.tobytes()))
         if other or not numbers:
             return "other" if other else "nothing", looks, begun, gap
     return "time", looks, begun, gap

@@ -16,23 +16,28 @@ class Tail {
 
     Tail(py::object entries, const Piece& piece, py::bytearray missing, py::bytearray seen, size_t oldest, int64_t last,
          size_t left)
-        : oldest(oldest), left(left), last(last), entries_(std::move(entries)), missing_(std::move(missing)), seen_(std::move(seen)) {
+        : oldest(oldest),
+          left(left),
+          last(last),
+          kept_(std::move(entries)),
+          entries_(kept_.cast<Entries&>()),
+          missing_(std::move(missing)),
+          seen_(std::move(seen)) {
         std::tie(first_, stop_, address_) = piece;
         if (Bits(missing_).count != Bits(seen_).count) throw py::value_error("two bitmaps of different length");
     }
 
     // Take in what has come; nothing = it has to be looked for otherwise, and nothing has been taken in.
     const std::vector<Chunk>* look() {
-        auto& entries = entries_.cast<Entries&>();
         const Bits missing(missing_), seen(seen_);
         if (missing.count != seen.count) return nullptr;
         found_.clear();
         try {
-            const auto asked = onwards(entries, missing, oldest);
+            const auto asked = onwards(missing, oldest);
             if (!asked) return nullptr;
             if (last >= static_cast<int64_t>(oldest)) {
                 const auto near = static_cast<size_t>(std::max<int64_t>(last + 1 - kOvertaken, 0));
-                if (!onwards(entries, missing, missing.first_from(std::max(*asked, near)))) return nullptr;
+                if (!onwards(missing, missing.first_from(std::max(*asked, near)))) return nullptr;
             }
         } catch (py::error_already_set& error) {
             if (!error.matches(PyExc_OSError)) throw;
@@ -57,11 +62,11 @@ class Tail {
 
    private:
     // As Frontier._onwards; nothing if that takes more than what is in view, or there is a doubt.
-    std::optional<size_t> onwards(Entries& entries, const Bits& missing, size_t first) {
+    std::optional<size_t> onwards(const Bits& missing, size_t first) {
         for (size_t width = kWindow; first < missing.count; width = std::min(4 * width, kWidest)) {
             const size_t upto = std::min(first + width, missing.count), before = found_.size();
             if (first < first_ || upto > stop_) return std::nullopt;
-            if (!entries.append(address_ + (first - first_) * entries.step(), missing, first, upto, found_))
+            if (!entries_.append(address_ + (first - first_) * entries_.step(), missing, first, upto, found_))
                 return std::nullopt;
             for (size_t i = before; i < found_.size(); ++i)
                 if (found_[i].doubtful) return std::nullopt;
@@ -72,7 +77,8 @@ class Tail {
         return first;
     }
 
-    py::object entries_;
+    py::object kept_;
+    Entries& entries_;
     size_t first_, stop_;
     uint64_t address_;
     py::bytearray missing_, seen_;

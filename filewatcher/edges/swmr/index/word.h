@@ -9,6 +9,8 @@
 
 namespace swmr {
 
+constexpr int64_t kNumber = 8;  // bytes
+
 // What is told of a look.
 class Word {
    public:
@@ -40,24 +42,30 @@ class Word {
 };
 
 // See `reference.on_disk`.
-inline py::list on_disk(const py::buffer& word, const py::dict& told) {
+inline py::list on_disk(const py::bytes& data, int64_t begin, int64_t end, const py::dict& told) {
     static const py::handle type = named("OnDisk");
-    const auto view = word.request();
-    if (view.itemsize != sizeof(int64_t) || view.ndim != 1) throw py::value_error("these are no numbers of 8 bytes");
-    const auto* at = static_cast<const int64_t*>(view.ptr);
-    const auto* const end = at + view.size;
+    const char* bytes = PyBytes_AS_STRING(data.ptr());
+    if (begin < 0 || end < begin || end > PyBytes_GET_SIZE(data.ptr()) || (end - begin) % kNumber)
+        throw py::value_error("a word without its end");
+    const auto number = [bytes, begin](int64_t which) {
+        int64_t value;
+        std::memcpy(&value, bytes + begin + which * kNumber, sizeof value);
+        return value;
+    };
+    const int64_t count = (end - begin) / kNumber;
     py::list news;
-    while (at < end) {
-        if (end - at < 2 || at[1] < 0 || (end - at - 2) / 4 < at[1]) throw py::value_error("a word without its end");
-        const py::int_ file(at[0]);
-        py::list chunks(static_cast<size_t>(at[1]));
+    for (int64_t at = 0; at < count;) {
+        if (count - at < 2 || number(at + 1) < 0 || (count - at - 2) / 4 < number(at + 1))
+            throw py::value_error("a word without its end");
+        auto file = py::int_(number(at));
+        py::list chunks(static_cast<size_t>(number(at + 1)));
         at += 2;
         for (size_t i = 0; i < chunks.size(); ++i, at += 4) {
-            const auto number = [at](int which) { return static_cast<uint64_t>(at[which]); };
-            chunks[i] = stored({static_cast<size_t>(at[0]), number(1), number(2), number(3), false});
+            const auto word = [&number, at](int64_t which) { return static_cast<uint64_t>(number(at + which)); };
+            chunks[i] = stored({static_cast<size_t>(word(0)), word(1), word(2), word(3), false});
         }
         const py::tuple known = told[file];
-        news.append(type(file, chunks, known[2], known[1]));
+        news.append(bare(type, {file, chunks, known[2], known[1]}));
     }
     return news;
 }
