@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from filewatcher.core.observations import Observation
     from filewatcher.core.scanwatch import TimeOuts
 
-TICK = 0.05
-"""Seconds after which the time itself is news, as in the daemon."""
+TICK = 0.25
+"""Seconds after which the time itself is news: it decides about time-outs of seconds."""
 FILES_OPEN = 16
 """Descriptors that `Bytes` keeps."""
 
@@ -103,7 +103,14 @@ async def watch(
     scan = ScanWatch(timeouts=timeouts, now=time.monotonic())
     seen = Watched(array("d", [math.nan]) * frames)
     async with SwmrObserver(master, channel=channel, seen=scan.rows_seen, budget=budget) as observer:
-        news = asyncio.create_task(_listen(seen, scan, observer, listener))
+
+        def tell(news: list[Observation]) -> None:
+            for item in news:
+                _take(seen, scan, item, listener)
+                if isinstance(item, DetectorRead) and len(seen.children | {observer.pid}) == 1:
+                    listener.armed()
+
+        news = asyncio.create_task(observer.report(tell))
         try:
             while scan.ended is None:
                 await asyncio.wait({news}, timeout=TICK)
@@ -120,15 +127,6 @@ async def watch(
         seen.effort = observer.effort
     seen.ended, seen.ended_at = scan.ended, time.monotonic()
     return seen
-
-
-async def _listen(seen: Watched, scan: ScanWatch, observer: SwmrObserver, listener: Listener) -> None:
-    """Take all news, to the end of the scan."""
-    while scan.ended is None:
-        for item in await observer.observe():
-            _take(seen, scan, item, listener)
-            if isinstance(item, DetectorRead) and len(seen.children | {observer.pid}) == 1:
-                listener.armed()
 
 
 def _take(seen: Watched, scan: ScanWatch, item: Observation | None, listener: Listener) -> None:

@@ -8,7 +8,6 @@ Only this loop adds outcomes; a frame's first outcome counts, it is journalled, 
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from filewatcher.core.answers import Answers
@@ -23,7 +22,6 @@ from filewatcher.ports import Progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from typing import Any
 
     from filewatcher.core.batching import Limits
     from filewatcher.core.collection import Collection
@@ -58,7 +56,8 @@ class CollectionLoop:
         self._clock = clock
         self._started = clock()
         self._batcher = Batcher(limits)
-        self._inbox: asyncio.Queue[Observation | BatchEnded | BatchLost] = asyncio.Queue()
+        self._inbox: list[Observation | BatchEnded | BatchLost] = []
+        self._waiting: asyncio.Future[None] | None = None
         self._recorded: dict[tuple[int, int], Recorded] = {}
         self._places: dict[tuple[int, int], str] = {}
         self._fresh: list[tuple[Outcome, str]] = []
@@ -76,8 +75,7 @@ class CollectionLoop:
 
     async def run(self) -> Finished:
         """Watch until the end. Raises `Broken` for a collection that cannot be analysed at all."""
-        feeds = [asyncio.create_task(self._feed(self._observer.observe))]
-        feeds.append(asyncio.create_task(self._feed(self._pool.ended)))
+        feeds = [asyncio.create_task(self._observer.report(self._hear)), asyncio.create_task(self._hear_workers())]
         try:
             while not self._is_over():
                 for message in await self._news(feeds):
@@ -95,18 +93,29 @@ class CollectionLoop:
 
     # ---- in
 
-    async def _feed(self, source: Callable[[], Any]) -> None:
+    def _hear(self, messages: Sequence[Observation | BatchEnded | BatchLost]) -> None:
+        self._inbox += messages
+        self._wake()
+
+    async def _hear_workers(self) -> None:
         while True:
-            for message in await source():
-                self._inbox.put_nowait(message)
+            self._hear(await self._pool.ended())
+
+    def _wake(self) -> None:
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_result(None)
 
     async def _news(self, feeds: list[asyncio.Task[None]]) -> list[Observation | BatchEnded | BatchLost]:
         """All that has come; waits a tick at most. Fails as the start of the workers or a feed failed."""
-        messages = []
-        with suppress(TimeoutError):
-            messages.append(await asyncio.wait_for(self._inbox.get(), TICK))
-        while not self._inbox.empty():
-            messages.append(self._inbox.get_nowait())
+        if not self._inbox:
+            loop = asyncio.get_running_loop()
+            self._waiting = loop.create_future()
+            timer = loop.call_later(TICK, self._wake)
+            try:
+                await self._waiting
+            finally:
+                timer.cancel()
+        messages, self._inbox = self._inbox, []
         # what came before a feed failed counts; workers that did not start take nothing at all
         for task in (self._warming, self._arming, *(() if messages else feeds)):
             if task is not None and task.done():
@@ -145,7 +154,7 @@ class CollectionLoop:
             elif self._superseded:
                 continue  # it has been called missing
             elif self._batcher.may_try_again(outcome.frame):
-                await self._observer.look_again(*self._scans.give_back(outcome.frame, now))
+                self._observer.look_again(*self._scans.give_back(outcome.frame, now))
             else:
                 frame, attempts = outcome.frame, self._batcher.attempts(outcome.frame)
                 why = outcome.reason.removeprefix(f"{frame.path}: ")

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from filewatcher.core.answers import Answer
     from filewatcher.core.asks import Ask
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 class Observer(Protocol):
     """The disk, as seen by the watcher's child process."""
 
-    async def observe(self) -> Sequence[Observation]:
-        """Wait for the next news."""
+    async def report(self, tell: Callable[[Sequence[Observation]], None]) -> None:
+        """Tell all news the moment that it comes; ends by raising `Broken` when there will be none."""
 
-    async def look_again(self, file: int, row: int) -> None:
+    def look_again(self, file: int, row: int) -> None:
         """Report a row anew."""
 
     async def close(self) -> None:

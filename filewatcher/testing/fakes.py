@@ -32,11 +32,12 @@ class ScriptedObserver:
         """Let this be the next news."""
         self._news.put_nowait(observations)
 
-    async def observe(self) -> Sequence[Observation]:
-        """Wait for the next news."""
-        return await self._news.get()
+    async def report(self, tell: Callable[[Sequence[Observation]], None]) -> None:
+        """Tell what the script says."""
+        while True:
+            tell(await self._news.get())
 
-    async def look_again(self, file: int, row: int) -> None:
+    def look_again(self, file: int, row: int) -> None:
         """Note it, and do what the script says."""
         self.looked_again.append((file, row))
         self.on_look_again(file, row)

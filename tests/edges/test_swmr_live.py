@@ -348,14 +348,14 @@ def test_a_row_is_looked_at_again(tmp_path: Path, writer: StepWriter) -> None:
         writer.write(a, 1, 1)
         async with watching(write_master(tmp_path)) as watch:
             await watch.until(lambda: watch.rows.get(0) == [0, 1])
-            await watch.observer.look_again(0, 0)
+            watch.observer.look_again(0, 0)
             await watch.until(lambda: watch.rows[0] == [0, 1, 0])
         writer.close(a)
         async with SwmrObserver(tmp_path / "scan_master.h5", wait=False) as watcher:
             watch = Watch()
             watch.observer = watcher
             await watch.until(lambda: watch.rows.get(0) == [0, 1])
-            await watch.observer.look_again(0, 1)
+            watch.observer.look_again(0, 1)
             await watch.until(lambda: watch.rows[0] == [0, 1, 1])
 
     asyncio.run(story())

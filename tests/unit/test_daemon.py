@@ -319,7 +319,7 @@ def test_images_that_no_worker_can_read_end_the_collection_with_the_file_named()
 
 def test_an_edge_that_fails_ends_the_loop() -> None:
     class Failing(ScriptedObserver):
-        async def observe(self) -> Sequence[Described]:
+        async def report(self, *_: object) -> None:
             raise Broken("/data/m.nxs holds no images")
 
     with pytest.raises(Broken, match="holds no images"):

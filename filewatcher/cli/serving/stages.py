@@ -28,17 +28,20 @@ class Noting:
     def __init__(self, observer: Observer, places: Places) -> None:
         self._observer, self._places = observer, places
 
-    async def observe(self) -> Sequence[Observation]:
-        """Wait for the next news."""
-        news = await self._observer.observe()
-        now = time.monotonic()
-        for one in news:
-            self._places.note(one, now)
-        return news
+    async def report(self, tell: Callable[[Sequence[Observation]], None]) -> None:
+        """Tell all news the moment that it comes."""
 
-    async def look_again(self, file: int, row: int) -> None:
+        def note(news: Sequence[Observation]) -> None:
+            now = time.monotonic()
+            for one in news:
+                self._places.note(one, now)
+            tell(news)
+
+        await self._observer.report(note)
+
+    def look_again(self, file: int, row: int) -> None:
         """Report a row anew."""
-        await self._observer.look_again(file, row)
+        self._observer.look_again(file, row)
 
     async def close(self) -> None:
         """Leave nothing running."""

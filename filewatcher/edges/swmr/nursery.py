@@ -6,7 +6,6 @@ import asyncio
 import multiprocessing
 import socket
 import time
-from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -15,6 +14,7 @@ from filewatcher.edges.swmr.effort import Effort
 from filewatcher.edges.swmr.wire import Receiver, message
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from multiprocessing.context import SpawnProcess
 
     import numpy as np
@@ -32,41 +32,34 @@ TAKEN = 1 << 14
 
 
 class Child:
-    """One reader; made by `start`, for the event loop that runs."""
+    """One reader; made by `start`, for the event loop that runs. News is told the moment that it comes."""
 
-    def __init__(self, process: SpawnProcess, ours: socket.socket) -> None:
+    def __init__(self, tell: Callable[[list[Observation]], None], process: SpawnProcess, ours: socket.socket) -> None:
         self.effort = Effort()
         """What it has cost, as it said last."""
         self.pid = process.pid
         self._process = process
         self._socket = ours
+        self._tell = tell
         self._receiver = Receiver()
-        self._words: deque[list[Observation] | Exception | None] = deque()
-        self._waiting: asyncio.Future[None] | None = None
         self._heard = time.monotonic()
         self._awake = False
-        self._ended = False
         self._ending: asyncio.Task[int | None] | None = None
         self._loop = asyncio.get_running_loop()
+        self._last: asyncio.Future[Exception | None] = self._loop.create_future()
         self._loop.add_reader(ours.fileno(), self._hear)
         self._watchdog = self._loop.call_later(START, self._doubt)
 
     @classmethod
-    async def start(cls, request: Request, seen: dict[int, NDArray[np.bool_]]) -> Self:
+    async def start(
+        cls, request: Request, seen: dict[int, NDArray[np.bool_]], tell: Callable[[list[Observation]], None]
+    ) -> Self:
         """Start a process; that takes a moment, which the event loop does not wait for."""
-        return cls(*await asyncio.to_thread(_spawn, request, seen))
+        return cls(tell, *await asyncio.to_thread(_spawn, request, seen))
 
-    async def word(self) -> list[Observation] | Exception | None:
-        """The next news, or the last word of a child that ends; None = it has ended, or is silent, without one.
-
-        For one listener at a time.
-        """
-        while not self._words:
-            if self._ended:
-                return None
-            self._waiting = self._loop.create_future()
-            await self._waiting
-        return self._words.popleft()
+    async def last_word(self) -> Exception | None:
+        """Wait until it ends; returns why, as it says itself. None = it has ended, or is silent, without a word."""
+        return await asyncio.shield(self._last)
 
     def tell(self, order: tuple[int, int] | float) -> bool:
         """Ask for a (file, row) again, or say what share of a core it may take; False = it is dead, or hangs."""
@@ -75,6 +68,10 @@ class Child:
         except OSError:
             return False
         return True
+
+    def leave(self) -> None:
+        """Listen to it no more."""
+        self._deaf()
 
     async def end(self) -> int | None:
         """Kill it and wait until nothing of it is left; returns its exit code."""
@@ -103,33 +100,29 @@ class Child:
             self._watchdog.cancel()
             self._watchdog = self._loop.call_later(SILENCE, self._doubt)
         for word in self._receiver.feed(taken):
-            if isinstance(word, Effort):
+            if isinstance(word, list):
+                self._tell(word)
+            elif isinstance(word, Effort):
                 self.effort = word
             else:
-                self._words.append(word)
-        self._wake()
+                self._deaf(word)
 
     def _doubt(self) -> None:
         """See whether it has been silent for too long; what has come while this process was busy counts."""
-        if not self._ended:
+        if not self._last.done():
             self._hear()
         silent_at = self._heard + (SILENCE if self._awake else START)
-        if self._ended or time.monotonic() >= silent_at:
+        if self._last.done() or time.monotonic() >= silent_at:
             self._deaf()
         else:
             self._watchdog = self._loop.call_later(silent_at - time.monotonic(), self._doubt)
 
-    def _deaf(self) -> None:
+    def _deaf(self, last: Exception | None = None) -> None:
         """Nothing more is expected of it."""
-        self._ended = True
         self._watchdog.cancel()
         self._loop.remove_reader(self._socket.fileno())
-        self._wake()
-
-    def _wake(self) -> None:
-        """Have `word` see what there is now."""
-        if self._waiting is not None and not self._waiting.done():
-            self._waiting.set_result(None)
+        if not self._last.done():
+            self._last.set_result(last)
 
     def _bury(self) -> int | None:
         self._process.join()

@@ -61,8 +61,12 @@ class SwmrObserver:
         self._again: list[tuple[int, int]] = []
         self._child: Child | None = None
         self._starting: asyncio.Task[Child] | None = None
+        self._tell: Callable[[list[Observation]], None] | None = None
+        self._kept: list[list[Observation]] = []
+        self._reporting: asyncio.Task[None] | None = None
+        self._came = asyncio.Event()
         self._failures = 0
-        self._error: FilewatcherError | None = None
+        self._error: Exception | None = None
         self._closed = False
         self._budget.join(self._grant)
 
@@ -84,23 +88,36 @@ class SwmrObserver:
         """What it has cost so far to look at the data files."""
         return self._spent + self._child.effort if self._child is not None else self._spent
 
-    async def observe(self) -> list[Observation]:
-        """Wait for the next news.
+    async def report(self, tell: Callable[[list[Observation]], None]) -> None:
+        """Tell all news the moment that it comes, to one listener at a time; what comes meanwhile is kept for the next.
 
-        Raises `Broken` (or `Refused`, `Forbidden`) when there will be none: the master or its files are wrong for good.
+        Ends by raising `Broken` (or `Refused`, `Forbidden`) when there will be none: the master or its files are wrong
+        for good, or what `tell` raises.
         """
-        while self._error is None and not self._closed:
-            word = await (self._child or await self._start()).word()
-            if isinstance(word, list):
-                for item in word:
-                    self._remember(item)
-                if self._again:
-                    await self._ask_again()
-                return word
-            await self._lose_child(word)
+        self._tell = tell
+        try:
+            while self._kept:
+                tell(self._kept.pop(0))
+            while self._error is None and not self._closed:
+                child = self._child or await self._start()
+                await self._lose_child(await child.last_word())
+        finally:
+            self._tell = None
         raise self._error or Broken(f"the observer of {self._request.master} is closed")
 
-    async def look_again(self, file: int, row: int) -> None:
+    async def observe(self) -> list[Observation]:
+        """Wait for the next news, for whoever does not mind when exactly it comes. Raises what `report` raises."""
+        if self._reporting is None:
+            self._reporting = asyncio.create_task(self.report(self._keep))
+            self._reporting.add_done_callback(lambda _: self._came.set())
+        while not self._kept:
+            if self._reporting.done():
+                self._reporting.result()
+            self._came.clear()
+            await self._came.wait()
+        return self._kept.pop(0)
+
+    def look_again(self, file: int, row: int) -> None:
         """Forget that a row was reported, and report it anew: a worker could not read it."""
         if self._child is None or not self._child.tell((file, row)):
             self._again.append((file, row))
@@ -109,6 +126,9 @@ class SwmrObserver:
         """Leave no process, thread or descriptor behind."""
         self._closed = True
         self._budget.leave(self._grant)
+        if self._reporting is not None:
+            self._reporting.cancel()
+            await asyncio.gather(self._reporting, return_exceptions=True)
         if self._starting is not None:
             self._child = await self._starting
         if self._child is not None:
@@ -125,6 +145,22 @@ class SwmrObserver:
             self._spent = self.effort
             self._child = None
         return code
+
+    def _keep(self, news: list[Observation]) -> None:
+        self._kept.append(news)
+        self._came.set()
+
+    def _hear(self, news: list[Observation]) -> None:
+        for item in news:
+            self._remember(item)
+        if self._again:
+            self._ask_again()
+        try:
+            (self._tell or self._keep)(news)
+        except Exception as error:  # noqa: BLE001  `report` raises it: the event loop would only log it
+            self._error = error
+            if self._child is not None:
+                self._child.leave()
 
     def _remember(self, item: Observation) -> None:
         """What the next child must know: which files these are, so that it does not take others for them."""
@@ -143,19 +179,19 @@ class SwmrObserver:
                     seen[file][row] = False
             self._again.clear()
             request = replace(self._request, inodes=tuple(self._inodes.items()))
-            self._starting = asyncio.create_task(Child.start(request, seen))
+            self._starting = asyncio.create_task(Child.start(request, seen, self._hear))
         # whoever waits may be cancelled; the child is started all the same, and must not be lost
         self._child = await asyncio.shield(self._starting)
         self._starting = None
         # what was asked for while it started
         self._child.tell(self._request.share)
-        await self._ask_again()
+        self._ask_again()
         return self._child
 
-    async def _ask_again(self) -> None:
+    def _ask_again(self) -> None:
         again, self._again = self._again, []
         for file, row in again:
-            await self.look_again(file, row)
+            self.look_again(file, row)
 
     async def _lose_child(self, word: Exception | None) -> None:
         """It has ended, or is silent (None): end it, and say why if it was the last one."""
