@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from filewatcher.core.messages import ScanEnded
+    from filewatcher.core.messages import Event, ScanEnded
     from filewatcher.core.observations import Observation
     from filewatcher.core.scanwatch import TimeOuts
 
@@ -45,8 +45,8 @@ class Listener(Protocol):
     def armed(self) -> None:
         """The master is understood, the geometry read: called once, the detector may start."""
 
-    def ready(self, frames: list[FrameReady]) -> None:
-        """These frames have just been announced."""
+    def ready(self, events: list[Event]) -> None:
+        """These frames have just been announced; other events may be among them."""
 
     def tick(self, announced: int, child: int | None) -> None:
         """About every `TICK` and after all news: so many frames have been announced; process id of the child."""
@@ -83,6 +83,8 @@ class Watched:
     children: set[int] = field(default_factory=set)
     """Process ids: more than one = it had to be restarted."""
     effort: Effort = field(default_factory=Effort)
+    fresh: list[tuple[float, list[Event]]] = field(default_factory=list)
+    """When, and what: not looked at yet, for little is done between the watcher's own work."""
 
     @property
     def announced_at(self) -> NDArray[np.float64]:
@@ -117,6 +119,7 @@ async def watch(
                 if news.done():
                     news.result()
                 _take(seen, scan, None, listener)
+                _note(seen)
                 if observer.pid is not None:
                     seen.children.add(observer.pid)
                     _sample(seen, observer.pid)
@@ -131,11 +134,15 @@ async def watch(
 
 def _take(seen: Watched, scan: ScanWatch, item: Observation | None, listener: Listener) -> None:
     events = scan.observe(item, time.monotonic())
-    now = time.monotonic()
-    ready = []
-    for event in events:
+    if events:
+        seen.fresh.append((time.monotonic(), events))
+        listener.ready(events)
+
+
+def _note(seen: Watched) -> None:
+    """Look at what is fresh."""
+    for now, event in ((now, event) for now, events in seen.fresh for event in events):
         if isinstance(event, FrameReady):
-            ready.append(event)
             if math.isnan(seen.times[event.frame]):
                 seen.times[event.frame] = now
                 seen.announced += 1
@@ -145,8 +152,7 @@ def _take(seen: Watched, scan: ScanWatch, item: Observation | None, listener: Li
             if event.frame in seen.missing:
                 seen.again[event.frame] += 1
             seen.missing[event.frame] = event.reason
-    if ready:
-        listener.ready(ready)
+    seen.fresh.clear()
 
 
 def _sample(seen: Watched, pid: int) -> None:
@@ -202,11 +208,13 @@ class Quiet:
         """Start the detector."""
         self._start()
 
-    def ready(self, frames: list[FrameReady]) -> None:
+    def ready(self, events: list[Event]) -> None:
         """Check the bytes."""
         if self._check is None:
             return
-        for frame in frames:
+        for frame in events:
+            if not isinstance(frame, FrameReady):
+                continue
             self.checked += 1
             if fault := self._check(frame):
                 self.wrong.append(f"frame {frame.frame}, announced in {frame.path} at {frame.offset}: {fault}")

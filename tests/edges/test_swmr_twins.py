@@ -8,7 +8,7 @@ import time
 from array import array
 from contextlib import suppress
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pytest
@@ -35,8 +35,8 @@ entries = st.one_of(st.just(Entry(PLAIN, 8, CHUNK)), st.integers(1, 8).map(lambd
 
 @pytest.fixture(scope="module")
 def file() -> Iterator[BinaryIO]:
-    with tempfile.TemporaryFile(buffering=0) as opened:
-        yield opened
+    with tempfile.NamedTemporaryFile(buffering=0) as opened:  # a tail leaves a file that has lost its name
+        yield cast("BinaryIO", opened.file)
 
 
 class Both:
@@ -109,8 +109,9 @@ def test_tails_are_the_same_from_look_to_look(file: BinaryIO, entry: Entry, rows
     counters = frontier.oldest, frontier.last, frontier.left
     its = bytearray(frontier.missing), bytearray(frontier.seen)
     others = bytearray(frontier.missing), bytearray(frontier.seen)
-    native = _entries.Tail(both.native, piece, *its, *counters)
-    readable = reference.Tail(both.readable, piece, *others, *counters)
+    end = data.draw(st.sampled_from([0, 0, 1, LONG, 100 * LONG]))
+    native = _entries.Tail(both.native, piece, *its, *counters, end)
+    readable = reference.Tail(both.readable, piece, *others, *counters, end)
     for _ in range(data.draw(st.integers(1, 6))):
         for row in data.draw(st.lists(st.integers(0, rows - 1), max_size=WINDOW)):
             elements[row] = element(entry, data.draw)
@@ -165,7 +166,7 @@ def test_a_look_is_told_in_the_same_words(
     for twin, elements in twins:
         ours, theirs = socket.socketpair()
         with ours, theirs:
-            tails = [twin.Tail(elements, Piece(0, n, 8), bytearray([1] * n), bytearray(n), 0, -1, n) for n in rows]
+            tails = [twin.Tail(elements, Piece(0, n, 8), bytearray([1] * n), bytearray(n), 0, -1, n, 0) for n in rows]
             end = before + 3600.0 + until
             why, looks, begun, gap = twin.follow(tails, numbers, theirs.fileno(), -1, before, 3600.0, end)
             assert looks == (until > 0)
@@ -221,7 +222,7 @@ class Following:
         self.both = Both(file, Entry(PLAIN, 8, 1), 0, 1)
         self.put(1)
         elements = self.both.native if twin is _entries else self.both.readable
-        self.tail = twin.Tail(elements, Piece(0, rows, 8), bytearray([1] * rows), bytearray(rows), 0, -1, rows)
+        self.tail = twin.Tail(elements, Piece(0, rows, 8), bytearray([1] * rows), bytearray(rows), 0, -1, rows, 0)
         self.twin = twin
 
     def put(self, rows: int) -> None:
@@ -287,7 +288,7 @@ def test_a_tail_keeps_overtaken_rows_in_sight(file: BinaryIO) -> None:
     rows = 2 * (WINDOW + OVERTAKEN)
     frontier = Frontier(np.ones(rows + 1, bool))
     written = (1).to_bytes(8, "little")
-    tail = _entries.Tail(both.native, Piece(0, rows + 1, 8), frontier.missing, frontier.seen, 0, -1, rows + 1)
+    tail = _entries.Tail(both.native, Piece(0, rows + 1, 8), frontier.missing, frontier.seen, 0, -1, rows + 1, 0)
     for row in range(1, rows):
         both.write(8, [entry.nothing, *[written] * row, *[entry.nothing] * (rows - row)], 0)
         ((_, found),) = _entries.look_at([tail])

@@ -172,7 +172,7 @@ class ImageFile:
             self._lose(error)
             return []
         if self._reader is not None and self._live and self.coherent and self.state is Writer.WRITING:
-            self.memory.tail = self._reader.tail()
+            self.memory.tail = self._reader.tail(self.memory.witness.end)
         return found
 
     def scan(self, now: float) -> list[StoredChunk]:

@@ -67,9 +67,9 @@ class FastPath:
 
         return self._try(ask)
 
-    def tail(self, frontier: Frontier) -> Tail | None:
-        """What follows the file from here on without us, for as long as nothing else marks rows."""
-        return self._index.tail(frontier) if self._index is not None else None
+    def tail(self, frontier: Frontier, end: int) -> Tail | None:
+        """What follows the file from here on without us, for as long as nothing else marks rows; see `ChunkIndex`."""
+        return self._index.tail(frontier, end) if self._index is not None else None
 
     def scan(self, frontier: Frontier) -> list[StoredChunk] | None:
         """Every missing row that is on disk."""

@@ -47,9 +47,14 @@ class Folders:
         return self._listed[path] in self._there
 
     @property
+    def told(self) -> bool:
+        """The kernel tells of all that happens once per file in them: nobody else does anything there."""
+        return self.hinted and self._alone
+
+    @property
     def due(self) -> float:
         """When the next glance is worth while, unless `look_anew` says that it is now."""
-        return self._asked_at + (GLANCE if self.hinted and self._alone else ASK)
+        return self._asked_at + (GLANCE if self.told else ASK)
 
     def look_anew(self) -> None:
         """List them at the next glance."""

@@ -27,11 +27,15 @@ class Line(NamedTuple):
     """Whether the parent knows the number, inode and layout of a file."""
 
 
-def news_of(files: Sequence[ImageFile], numbers: Iterable[int]) -> tuple[list[OnDisk], list[int]]:
-    """Return what is new of those files (by number) that have a tail, and the others: these have to be looked at."""
+def news_of(files: Sequence[ImageFile], numbers: Iterable[int]) -> tuple[list[OnDisk], list[int], set[int]]:
+    """Return what is new of those files (by number) that have a tail, and the others, which have to be looked at.
+
+    Last come those among them that a tail has left: whether they are still the same has to be checked.
+    """
     followed: list[int] = []
     tails: list[Tail] = []
     others: list[int] = []
+    left: set[int] = set()
     for number in numbers:
         tail = files[number].memory.tail
         if tail is None:
@@ -45,10 +49,11 @@ def news_of(files: Sequence[ImageFile], numbers: Iterable[int]) -> tuple[list[On
         file = files[number]
         if found is None:
             others.append(number)
+            left.add(number)
         else:
             assert file.layout is not None
             news.append(OnDisk(number, found, file.layout, file.inode))
-    return news, others
+    return news, others, left
 
 
 def stay_with(files: Sequence[ImageFile], numbers: Sequence[int], rhythm: Rhythm, line: Line, until: float) -> None:

@@ -36,7 +36,9 @@ folders do not tell at once what has come into them."""
 SURVEY = 1.0
 """Seconds between surveys."""
 CHECK = 0.1
-"""Seconds between checks of the writer of a file that is growing."""
+"""Seconds between checks of the writer of a file that is growing..."""
+TOLD = 0.5
+"""...and where the kernel tells when it closes the file or another one takes its name."""
 PATIENCE = 0.002
 """Seconds for which frames that have been found wait for more of them, and the next look for a survey."""
 
@@ -104,6 +106,7 @@ class Poller:
         """Something has happened in a folder: look soon."""
         self.rhythm.wake(now)
         self._folders.look_anew()
+        self._check_at = -np.inf
 
     def poll(self, now: float) -> News:
         """What is new since the last call; nothing any more once another collection is written to one of its names."""
@@ -124,10 +127,14 @@ class Poller:
         return news
 
     def stay(self, line: Line, until: float) -> None:
-        """Follow files that are growing, and tell on this line what is new, until something else is to be done."""
+        """Follow files that are growing, and tell on this line what is new, until something else is to be done.
+
+        `until`: when the next heartbeat is due, by the clock.
+        """
         usual = self._live and self._surveying is None and not (self._over or self.files.redirected)
         if self._chosen and usual:
-            until = min(until, self._survey_at + SURVEY, self._check_at + CHECK, self._folders.due)
+            if not self._folders.told:  # else all that comes with the next heartbeat
+                until = min(until, self._survey_at + SURVEY, self._check_due, self._folders.due)
             stay_with(self.files.all, self._chosen, self.rhythm, line, until)
 
     def wait(self, now: float) -> float:
@@ -167,7 +174,8 @@ class Poller:
         witnesses = self.files.witnesses
         for number, file in enumerate(self.files.all):
             self._alive()
-            if number in witnesses or not (file.settled and file.complete):
+            awaited = file.state is Writer.ABSENT and self._folders.told and not self._folders.hold(file.source.path)
+            if number in witnesses or not (awaited or (file.settled and file.complete)):
                 file.check(now)
                 yield []
         states = self.files.states
@@ -187,18 +195,18 @@ class Poller:
         files = self.files.all
         if self._live and self._folders.glance(now):
             self._chosen = None
-        check = now >= self._check_at + CHECK
+        check = now >= self._check_due
         if check:
             self._check_at = now
         if check or self._chosen is None:
             self._chosen = self._worth_a_look()
         changed = self.files.check(self._chosen, now) if check else set()
-        found, others = news_of(files, self._chosen)
+        found, others, doubtful = news_of(files, self._chosen)
         news: News = [*found]
         patient_until = time.perf_counter() + PATIENCE
         for left, number in enumerate(self._in_turn(others), 1 - len(others)):
             file = files[number]
-            if not check and file.state is not Writer.WRITING:
+            if not check and (file.state is not Writer.WRITING or number in doubtful):
                 changed |= self.files.check([number], now)
             again = not self._live and number in self._again
             began = not self.files.started(number)
@@ -215,6 +223,11 @@ class Poller:
                 self._survey_at = -np.inf  # whoever has closed has written all it will: scan now
             news.append(self._writers(full_scan=False))
         return news
+
+    @property
+    def _check_due(self) -> float:
+        """When the writers are to be checked."""
+        return self._check_at + (TOLD if self._folders.told else CHECK)
 
     def _in_turn(self, others: list[int]) -> list[int]:
         """Begin with those that the last look did not come to."""

@@ -51,10 +51,13 @@ class RowReader:
         self.unchecked = found is None
         return self._look_slowly() if found is None else found
 
-    def tail(self) -> Tail | None:
-        """What follows the file from here on without us, for as long as nothing else marks rows; None = nothing can."""
+    def tail(self, end: int) -> Tail | None:
+        """What follows the file from here on without us, for as long as nothing else marks rows; None = nothing can.
+
+        `end`: where the chunks seen so far end, in bytes from the start of the file.
+        """
         usual = self._frontier.started and self._frontier.left and not self._frontier.doubted
-        return self._fast.tail(self._frontier) if usual else None
+        return self._fast.tail(self._frontier, end) if usual else None
 
     def _look_slowly(self) -> list[StoredChunk]:
         """Ask libhdf5: first which rows are there, at the same cost for each row, then where."""

@@ -31,14 +31,15 @@ class Witness:
     def __init__(self, path: str, inode: int | None = None) -> None:
         self._path = path
         self._inode = inode
-        self._end = 0
+        self.end = 0
+        """Where the frames seen in it end, in bytes from its start."""
         self._first: StoredChunk | None = None
         self._rows: tuple[int, ...] = ()
 
     def note(self, found: Sequence[StoredChunk], inode: int) -> None:
         """These frames are about to be reported, from a file of this inode."""
         self._inode = inode
-        self._end = max(self._end, *(chunk.offset + chunk.size for chunk in found))
+        self.end = max(self.end, *(chunk.offset + chunk.size for chunk in found))
         self._rows = (*(self._rows[:1] or (found[0].row,)), found[-1].row)
         if self._first is None:
             self._first = found[0]
@@ -46,7 +47,7 @@ class Witness:
     def follow(self, tail: Tail) -> None:
         """Frames that a tail of this file has found are reported."""
         if tail.newest >= 0:
-            self._end = max(self._end, tail.end)
+            self.end = max(self.end, tail.end)
             self._rows = (*self._rows[:1], tail.newest)
 
     def know(self, rows: NDArray[np.int64]) -> None:
@@ -57,10 +58,10 @@ class Witness:
         """Hold it against what stat says now. Raises `Rewritten`."""
         if self._inode not in (None, seen.inode):
             raise Rewritten(f"{self._path} was replaced by another file of that name")
-        if seen.size < self._end:
+        if seen.size < self.end:
             raise Rewritten(
                 f"{self._path} was cut off or begun anew: it has {seen.size} bytes, and the frames seen in it "
-                f"end at {self._end}"
+                f"end at {self.end}"
             )
 
     def compare(self, storage: Storage) -> None:

@@ -18,6 +18,7 @@ class Tail:
         oldest: int,
         last: int,
         left: int,
+        end: int,
     ) -> None: ...
     @property
     def oldest(self) -> int: ...

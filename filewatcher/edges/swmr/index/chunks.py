@@ -62,12 +62,15 @@ class ChunkIndex:
             wanted[row] = 1
         return self.find(wanted, rows[0] if rows else 0, len(wanted))
 
-    def tail(self, frontier: Frontier) -> Tail | None:
-        """Return what follows the file from here on, for as long as nothing else marks rows; None = not yet."""
+    def tail(self, frontier: Frontier, end: int) -> Tail | None:
+        """Return what follows the file from here on, for as long as nothing else marks rows; None = not yet.
+
+        `end`: where the chunks seen so far end, in bytes from the start of the file.
+        """
         if self._entries is None:
             return None
         counters = frontier.oldest, frontier.last, frontier.left
-        return Tail(self._entries, self._piece, frontier.missing, frontier.seen, *counters)
+        return Tail(self._entries, self._piece, frontier.missing, frontier.seen, *counters, end)
 
     def find(self, wanted: bytearray, first: int, stop: int) -> tuple[list[StoredChunk], list[int]]:
         """Find those chunks that two reads in a row agree on; `wanted`: bitmap over all rows, of which first to stop.

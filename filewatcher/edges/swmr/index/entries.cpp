@@ -30,9 +30,9 @@ PYBIND11_MODULE(_entries, module) {
              py::arg("size"), py::arg("mask_at"), py::arg("chunk_size"), py::arg("step"))
         .def("find", &Entries::find, py::arg("address"), py::arg("wanted"), py::arg("first"), py::arg("stop"));
     py::class_<Tail>(module, "Tail", "See `reference.Tail`.")
-        .def(py::init<py::object, const Tail::Piece&, py::bytearray, py::bytearray, size_t, int64_t, size_t>(),
+        .def(py::init<py::object, const Tail::Piece&, py::bytearray, py::bytearray, size_t, int64_t, size_t, uint64_t>(),
              py::arg("entries"), py::arg("piece"), py::arg("missing"), py::arg("seen"),
-             py::arg("oldest"), py::arg("last"), py::arg("left"))
+             py::arg("oldest"), py::arg("last"), py::arg("left"), py::arg("end"))
         .def_readonly("oldest", &Tail::oldest)
         .def_readonly("left", &Tail::left)
         .def_readonly("last", &Tail::last)

@@ -149,6 +149,9 @@ class Entries {
 
     size_t step() const { return step_; }
 
+    // Whether, when entries were last found, the file had a name and went on to there (bytes from its start).
+    bool still(uint64_t end) const { return named_ && length_ >= end; }
+
    private:
     // Read the elements of so many rows; false = the file ends before.
     bool read(std::vector<uint8_t>& into, uint64_t address, size_t rows) const {
@@ -158,11 +161,12 @@ class Entries {
         return static_cast<size_t>(got) == into.size();
     }
 
-    uint64_t file_end() const {
+    uint64_t file_end() {
         struct stat status{};
         if (fstat(fd_, &status) != 0) fail(errno);
-        const auto size = static_cast<uint64_t>(status.st_size);
-        return size > base_ ? size - base_ : 0;
+        length_ = static_cast<uint64_t>(status.st_size);
+        named_ = status.st_nlink > 0;
+        return length_ > base_ ? length_ - base_ : 0;
     }
 
     int fd_;
@@ -170,6 +174,8 @@ class Entries {
     size_t size_, mask_at_;
     uint64_t chunk_size_;
     size_t step_;
+    uint64_t length_ = 0;
+    bool named_ = true;
     std::vector<uint8_t> nothing_, once_, twice_;
     std::vector<size_t> rows_;
     py::object torn_;

@@ -66,6 +66,11 @@ class Entries:
                     doubtful.append(row)
         return found, doubtful
 
+    def still(self, end: int) -> bool:
+        """Whether the file has a name, and goes on to there (bytes from its start)."""
+        status = os.fstat(self._blocks.fd)
+        return status.st_nlink > 0 and status.st_size >= end
+
     def _read(self, address: int, first: int, stop: int, wanted: bytearray) -> dict[int, bytes]:
         """Elements of the wanted rows, all of one read that begins with the first wanted one."""
         rows = [row for row in range(first, stop) if wanted[row]]
@@ -81,7 +86,7 @@ class Tail:
     """What is new of one growing file while all goes as it mostly does; anything else is left to others.
 
     `missing`, `seen`: the bitmaps of a `Frontier`, in which what is found is marked; `oldest`, `last`, `left`: its
-    counters, kept here from then on.
+    counters, kept here from then on; `end`: where the chunks seen so far end, in bytes from the start of the file.
     """
 
     def __init__(
@@ -93,12 +98,11 @@ class Tail:
         oldest: int,
         last: int,
         left: int,
+        end: int,
     ) -> None:
-        self.oldest, self.last, self.left = oldest, last, left
+        self.oldest, self.last, self.left, self.end = oldest, last, left, end
         self.newest = -1
         """Row that was found last."""
-        self.end = 0
-        """Where the chunks found end, in bytes from the start of the file."""
         self._entries, self._piece = entries, piece
         self._missing, self._seen = missing, seen
 
@@ -106,7 +110,7 @@ class Tail:
         """Find and mark what is new where `Frontier.near` looks for it.
 
         None = nothing is marked, and somebody else has to look: that goes beyond the elements that follow each other,
-        an element lies on two pages, the file has been cut, or these would be its last rows.
+        an element lies on two pages, the file has been cut or its name taken away, or these would be its last rows.
         """
         frontier = Frontier(np.frombuffer(bytes(self._missing), bool))
         frontier.oldest, frontier.last = self.oldest, self.last
@@ -114,7 +118,7 @@ class Tail:
             found = frontier.near(self._ask, len(self._missing), WINDOW)
         except (_Beyond, Torn):
             return None
-        if len(found) >= self.left:
+        if len(found) >= self.left or (found and not self._entries.still(self.end)):
             return None
         for row, offset, size, _ in found:
             self._seen[row], self._missing[row] = 1, 0

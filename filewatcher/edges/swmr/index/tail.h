@@ -15,10 +15,11 @@ class Tail {
     using Piece = std::tuple<size_t, size_t, uint64_t>;
 
     Tail(py::object entries, const Piece& piece, py::bytearray missing, py::bytearray seen, size_t oldest, int64_t last,
-         size_t left)
+         size_t left, uint64_t end)
         : oldest(oldest),
           left(left),
           last(last),
+          end(end),
           kept_(std::move(entries)),
           entries_(kept_.cast<Entries&>()),
           missing_(std::move(missing)),
@@ -44,6 +45,7 @@ class Tail {
             return nullptr;
         }
         if (found_.size() >= left) return nullptr;  // the last rows of a file go out with more care
+        if (!found_.empty() && !entries_.still(end)) return nullptr;  // another collection's, perhaps
         for (const Chunk& chunk : found_) {
             seen.bytes[chunk.row] = 1;
             missing.bytes[chunk.row] = 0;
@@ -58,7 +60,7 @@ class Tail {
 
     size_t oldest, left;
     int64_t last, newest = -1;
-    uint64_t end = 0;
+    uint64_t end;
 
    private:
     // As Frontier._onwards; nothing if that takes more than what is in view, or there is a doubt.
