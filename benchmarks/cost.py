@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 import shutil
 import subprocess
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import uvloop
 from crew import Writers, prepare
 from figures import reads_and_waits, spread
 from odin_writer import Notes, Recording, wrong_with
@@ -73,7 +73,7 @@ def measure(case: Case) -> dict[str, Any]:
         prepare(recording, notes)
         with Writers(recording, notes) as writers:
             listener = Quiet(writers.start, check if case.check_bytes else None)
-            seen = asyncio.run(watch(recording.master, recording.frames, listener, TIMEOUTS))
+            seen = uvloop.run(watch(recording.master, recording.frames, listener, TIMEOUTS))
             writers.join()
         written = Notes(notes)
         visible = written.visible.copy()
@@ -147,7 +147,7 @@ def system_calls(recording: Recording) -> dict[str, Any]:
         prepare(one, notes)
         with Writers(one, notes) as writers:
             counter = _Counter(writers, notes / "strace.txt")
-            asyncio.run(watch(one.master, one.frames, counter, TIMEOUTS))
+            uvloop.run(watch(one.master, one.frames, counter, TIMEOUTS))
             writers.join()
         return counter.result()
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import psutil
+import uvloop
 from cost import TIMEOUTS, folders
 from crew import Writers, prepare
 from figures import cpu_seconds, resident_mib, spread
@@ -141,7 +142,7 @@ def dispatch(recording: Recording, limits: Limits, *, flat_out: bool = False) ->
             if flat_out:
                 writers.start()
                 writers.join()
-            times = asyncio.run(_run(one, notes, writers, limits, flat_out=flat_out))
+            times = uvloop.run(_run(one, notes, writers, limits, flat_out=flat_out))
             writers.join()
         visible = Notes(notes).visible.copy()
     return _figures(recording, limits, times, visible, flat_out=flat_out)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import uvicorn
+import uvloop
 from apart import Apart
 
 from filewatcher.core.asks import Ask
@@ -72,7 +73,7 @@ class Fed(Apart):
 
 
 def _serve(pipe: Connection, columns: int, rows: int, before: float) -> None:
-    asyncio.run(_live(pipe, Grid(columns, rows, snaked=True), before))
+    uvloop.run(_live(pipe, Grid(columns, rows, snaked=True), before))
 
 
 async def _live(pipe: Connection, grid: Grid, before: float) -> None:

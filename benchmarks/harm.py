@@ -5,11 +5,11 @@ The three take turns within one run, each round in another order, so that a mach
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import uvloop
 from cost import TIMEOUTS, folders
 from crew import UsualReader, Writers, prepare
 from figures import ratio, spread
@@ -30,7 +30,7 @@ def record(recording: Recording, reader: str) -> tuple[NDArray[np.float64], NDAr
         with Writers(one, notes) as writers:
             got: int | None = 0
             if reader == "filewatcher":
-                got = asyncio.run(watch(one.master, one.frames, Quiet(writers.start), TIMEOUTS)).announced
+                got = uvloop.run(watch(one.master, one.frames, Quiet(writers.start), TIMEOUTS)).announced
                 writers.join()
             elif reader == "usual":
                 with UsualReader(one) as usual:

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import uvloop
 from cost import TIMEOUTS, folders
 from crew import Writers, prepare
 from figures import spread
@@ -57,7 +58,7 @@ def together(folder: Path, seconds: float) -> dict[str, Any]:
             watched = [watch(one.master, one.frames, Quiet(start.armed), TIMEOUTS, budget=budget) for one in recordings]
             return await asyncio.gather(*watched)
 
-        seen = asyncio.run(all_of_them())
+        seen = uvloop.run(all_of_them())
         for writers in start.writers:
             writers.join()
         late = []

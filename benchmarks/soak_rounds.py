@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import shutil
 import signal
@@ -12,6 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+import uvloop
 from crew import Writers, prepare
 from odin_writer import Notes, wrong_with
 from watching import Quiet, Watched, reading, watch
@@ -126,7 +126,7 @@ def _play_recording(plan: Plan, root: Path) -> str:
     with reading() as files:
         disturber = Disturber(plan, notes, files)
         try:
-            seen = asyncio.run(watch(plan.recording.master, plan.recording.frames, disturber, TIMEOUTS))
+            seen = uvloop.run(watch(plan.recording.master, plan.recording.frames, disturber, TIMEOUTS))
         finally:
             disturber.end()
     _must_hold(plan, seen, disturber)
@@ -186,7 +186,7 @@ def _play_layout(plan: Plan, root: Path) -> str:
             return "" if pixels == {frame.frame} else f"its pixels are {sorted(pixels)[:5]}"
 
         listener = Quiet(lambda: None, compare)
-        seen = asyncio.run(watch(layout.master, layout.frames, listener, TIMEOUTS, channel=layout.channel))
+        seen = uvloop.run(watch(layout.master, layout.frames, listener, TIMEOUTS, channel=layout.channel))
     if listener.wrong:
         raise Violation(f"{plan.layout}: {listener.wrong[0]}")
     if seen.again or seen.missing or seen.announced != layout.frames:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+import uvloop
 
 from filewatcher.cli.collecting import interrupts
 from filewatcher.cli.collecting.placing import place, refuse_no_file
@@ -211,6 +212,6 @@ def go(wishes: Wishes) -> int:
 
     try:
         with interrupts.kept_from_children():
-            return asyncio.run(interruptible())
+            return uvloop.run(interruptible())
     except (KeyboardInterrupt, asyncio.CancelledError):
         raise Interrupted("interrupted; what was analysed is kept, and the same command resumes") from None

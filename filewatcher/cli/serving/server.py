@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 os.environ["HDF5_USE_FILE_LOCKING"] = "FALSE"
 
 import uvicorn
+import uvloop
 
 from filewatcher.cli.collecting import interrupts
 from filewatcher.cli.collecting.collect import limits_of
@@ -62,7 +63,7 @@ def run(config: ServeConfig) -> int:
     """Serve until SIGINT or SIGTERM; returns the exit code. Raises `Refused` for what cannot be started."""
     logs.set_up()
     with interrupts.kept_from_children():
-        return asyncio.run(_serve(config))
+        return uvloop.run(_serve(config))
 
 
 async def _serve(config: ServeConfig) -> int:

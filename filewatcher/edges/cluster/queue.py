@@ -68,7 +68,12 @@ async def ask_slurm(*words: str, stdin: str = "", environment: Mapping[str, str]
     pipe = asyncio.subprocess.PIPE
     try:
         process = await asyncio.create_subprocess_exec(
-            *words, stdin=pipe, stdout=pipe, stderr=pipe, env={**os.environ, **(environment or {})}
+            *words,
+            stdin=pipe,
+            stdout=pipe,
+            stderr=pipe,
+            env={**os.environ, **(environment or {})},
+            start_new_session=True,  # a terminal's Ctrl-C is for us
         )
     except OSError as error:
         raise QueueError(f"{words[0]}: {error.strerror} (is this a machine that may submit jobs?)") from error
