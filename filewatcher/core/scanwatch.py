@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from filewatcher.core.messages import Event, FrameMissing, FrameReady, ScanEnded
+from filewatcher.core.arrivals import Arrivals
+from filewatcher.core.messages import Event, FrameMissing, ScanEnded
 from filewatcher.core.observations import Described, MasterBlocked, Observation, OnDisk, Superseded, Writer, Writers
 from filewatcher.core.selection import Selection
 from filewatcher.errors import Refused
@@ -80,19 +81,11 @@ class ScanWatch:
         self._wait = wait
         self._frames = frames
         self._exposure: float | None = None
-        # bitmaps of 0 and 1 over frames, and over the rows of files: a frame at a time, a bytearray costs no numpy
-        self._selected = bytearray()
-        self._announced = bytearray()
-        # kept, not counted, for they are asked for after every word
-        self._expected = self._seen = 0
-        self._left = 0  # selected and not announced
-        self._rows: dict[int, bytearray] = {}
-        self._given_back: dict[int, float] = {}
+        self._arrivals = Arrivals(scan)
         self._writers = Writers((), was_writing=False, full_scan=False)
         self._closed = False
         self._armed_at = now
         self._stopped_at: float | None = None
-        self._progress_at: float | None = None
         self._scanned_at = now
         self._master_problem = ""
 
@@ -101,17 +94,17 @@ class ScanWatch:
     @property
     def selected(self) -> NDArray[np.int64]:
         """Logical frames to be analysed, ascending; grows while the length of the scan is unknown."""
-        return np.flatnonzero(np.frombuffer(self._selected, bool))
+        return self._arrivals.selected
 
     @property
     def expected(self) -> int:
         """How many frames those are."""
-        return self._expected
+        return self._arrivals.expected
 
     @property
     def seen(self) -> int:
         """Selected frames that have been on disk."""
-        return self._seen
+        return self._arrivals.seen
 
     @property
     def still_written(self) -> set[str]:
@@ -131,21 +124,17 @@ class ScanWatch:
     @property
     def looking_again(self) -> bool:
         """Whether frames that a worker could not read are being looked up anew."""
-        return bool(self._given_back)
+        return bool(self._arrivals.given_back)
 
     def rows_seen(self) -> dict[int, NDArray[np.bool_]]:
         """File index -> bitmap over its rows: what a restarted child need not report again."""
-        return {file: np.array(rows, bool) for file, rows in self._rows.items()}
+        return self._arrivals.rows_seen()
 
     # ---- what others may tell
 
     def give_back(self, frame: int, now: float) -> tuple[int, int]:
         """Announce a frame again once its bytes are found again; returns its (file, row) to be looked at anew."""
-        assert self.frame_map is not None
-        file, row = int(self.frame_map.file[frame]), int(self.frame_map.row[frame])
-        self._rows[file][row] = 0
-        self._given_back[frame] = now
-        return file, row
+        return self._arrivals.give_back(frame, now)
 
     def stop(self, now: float) -> None:
         """Hear that the detector has stopped: what does not come soon will not come."""
@@ -155,8 +144,8 @@ class ScanWatch:
         """Take in what the disk says now (None: nothing new, but time has passed)."""
         events: list[Event] = []
         if isinstance(what, OnDisk):
-            events = self._new_frames(what, now)
-            if self._left and not self._given_back:
+            events = self._arrivals.take(what, now)
+            if self._arrivals.left and not self._arrivals.given_back:
                 return events  # nothing else ends by that
         elif isinstance(what, Described):
             self._describe(what)
@@ -168,7 +157,7 @@ class ScanWatch:
         elif isinstance(what, MasterBlocked):
             self._master_problem = what.problem
         elif isinstance(what, Superseded) and self.ended is None:
-            self._given_back.clear()
+            self._arrivals.given_back.clear()
             return [*events, *self._finish(f"{what.problem}: {SUPERSEDED}")]
         events += self._lost_again(now)
         if self.ended is None and (reason := self._end(now)):
@@ -195,69 +184,18 @@ class ScanWatch:
     def _expect(self, total: int) -> None:
         selected = np.zeros(total, bool)
         selected[self._selection.frames(total)] = True
-        announced = self._announced[:total].ljust(total, b"\0")
-        known = np.frombuffer(announced, bool)
-        self._expected, self._seen = int(np.count_nonzero(selected)), int(np.count_nonzero(known))
-        self._left = int(np.count_nonzero(selected & ~known))
-        self._selected, self._announced = bytearray(selected.tobytes()), bytearray(announced)
-
-    def _new_frames(self, what: OnDisk, now: float) -> list[Event]:
-        assert self.frame_map is not None
-        file, chunks, layout, _ = what
-        path = self.frame_map.files[file].path
-        rows = self._rows.setdefault(file, bytearray())
-        highest = max(chunks, default=(-1,))[0]
-        if highest >= len(rows):
-            rows.extend(bytes(highest + 1 - len(rows)))
-        events: list[Event] = []
-        straight = self.frame_map.straight(file)
-        if straight is None or self._given_back or self.ended is not None:
-            for row, offset, size, mask in chunks:
-                rows[row] = 1
-                for frame in self.frame_map.frames_of(file, row):
-                    self._progress_at = now
-                    if self._is_new(frame):
-                        events.append(FrameReady(self.scan, frame, path, offset, size, mask, layout, row))
-            return events
-        # the same, as it mostly is, without a call per frame
-        (first, stop, shift), announced, selected = straight, self._announced, self._selected
-        for row, offset, size, mask in chunks:
-            rows[row] = 1
-            if first <= row < stop:
-                self._progress_at = now
-                frame = row + shift
-                if selected[frame] and not announced[frame]:
-                    announced[frame] = 1
-                    ready = self.scan, frame, path, offset, size, mask, layout, row
-                    events.append(tuple.__new__(FrameReady, ready))
-        self._seen += len(events)
-        self._left -= len(events)
-        return events
-
-    def _is_new(self, frame: int) -> bool:
-        """Whether a frame on disk is to be announced; it is not new any more then."""
-        if frame in self._given_back:
-            del self._given_back[frame]
-        elif self.ended is not None or self._announced[frame] or not self._selected[frame]:
-            return False  # the scan is over: it was called missing; it was announced; nobody asked for it
-        if not self._announced[frame]:
-            self._announced[frame] = 1
-            self._seen += 1
-            self._left -= 1
-        return True
+        self._arrivals.expect(selected, self.frame_map)
 
     def _lost_again(self, now: float) -> list[Event]:
-        overdue = [f for f, since in self._given_back.items() if now - since >= self._timeouts.look_again]
         reason = "it was on disk, but its bytes could not be read and were not found again"
-        for frame in overdue:
-            del self._given_back[frame]
+        overdue = self._arrivals.overdue(now, self._timeouts.look_again)
         return [FrameMissing(self.scan, frame, reason) for frame in overdue]
 
     def _end(self, now: float) -> str | None:
         """Why nothing more is to be waited for; None = there is."""
         if self.frame_map is not None:
             length_known = self._frames is not None or not self.frame_map.open_ended
-            if length_known and not self._left and 1 in self._selected:
+            if length_known and not self._arrivals.left and self._arrivals.expected:
                 return "complete"
             if reason := self._all_that_will_come(now):
                 return reason
@@ -265,14 +203,14 @@ class ScanWatch:
 
     def _overdue(self, now: float) -> str | None:
         if self._stopped_at is not None:
-            quiet = now - max(self._stopped_at, self._progress_at or self._stopped_at)
+            quiet = now - max(self._stopped_at, self._arrivals.progress_at or self._stopped_at)
             if quiet >= max(self._timeouts.grace, 20.0 * (self._exposure or 0.0)):
                 return "the detector was said to have stopped"
-        if self._progress_at is None:
+        if self._arrivals.progress_at is None:
             late = now - self._armed_at >= self._timeouts.first
             return f"no frame came within {self._timeouts.first:g} s (--timeout-first)" if late else None
         limit = self._timeouts.without_progress(self._exposure)
-        return f"no new frame came for {limit:g} s (--timeout)" if now - self._progress_at >= limit else None
+        return f"no new frame came for {limit:g} s (--timeout)" if now - self._arrivals.progress_at >= limit else None
 
     def _all_that_will_come(self, now: float) -> str | None:
         if not self._writers.full_scan:
@@ -282,15 +220,16 @@ class ScanWatch:
         if not self._closed:
             return None
         to_come = 20.0 * (self._exposure or 0.0) if Writer.ABSENT in self._writers.states else 0.0
-        quiet = now - max(self._scanned_at, self._progress_at or 0.0)
+        quiet = now - max(self._scanned_at, self._arrivals.progress_at or 0.0)
         return "all writers have closed their files" if quiet >= max(self._timeouts.grace, to_come) else None
 
     def _finish(self, reason: str) -> list[Event]:
         if self.frame_map is None:
             self._expect(self._frames or 0)
-        both = zip(self._selected, self._announced, strict=True)
-        missing = [frame for frame, (selected, announced) in enumerate(both) if selected and not announced]
-        events: list[Event] = [FrameMissing(self.scan, f, self._why_missing(f, reason)) for f in missing]
+        events: list[Event] = [
+            FrameMissing(self.scan, frame, self._why_missing(frame, reason)) for frame in self._arrivals.missing
+        ]
+        self._arrivals.over = True
         self.ended = ScanEnded(self.scan, self.expected, self.seen, reason)
         return [*events, self.ended]
 

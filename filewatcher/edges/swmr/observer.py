@@ -152,7 +152,13 @@ class SwmrObserver:
 
     def _hear(self, news: list[Observation]) -> None:
         for item in news:
-            self._remember(item)
+            # what the next child must know: which files these are, so that it does not take others for them
+            if isinstance(item, OnDisk):
+                self._inodes[item.file] = item.inode
+            elif isinstance(item, Described):
+                self._request = replace(self._request, files=item.frame_map.files)
+        if not isinstance(news[-1], Described):  # to describe a master over and over again is no progress
+            self._failures = 0
         if self._again:
             self._ask_again()
         try:
@@ -161,15 +167,6 @@ class SwmrObserver:
             self._error = error
             if self._child is not None:
                 self._child.leave()
-
-    def _remember(self, item: Observation) -> None:
-        """What the next child must know: which files these are, so that it does not take others for them."""
-        if isinstance(item, Described):  # to describe a master over and over again is no progress
-            self._request = replace(self._request, files=item.frame_map.files)
-            return
-        self._failures = 0
-        if isinstance(item, OnDisk):
-            self._inodes[item.file] = item.inode
 
     async def _start(self) -> Child:
         if self._starting is None:
