@@ -6,7 +6,7 @@ RUN = .venv/bin/
 
 .PHONY: env demo test lint sanitize acceptance bench soak clean
 env: .venv/.ready
-.venv/.ready: setup.cfg setup.py pyproject.toml tools/make-env $(wildcard spotfinding/*/*.cpp spotfinding/*/*.h filewatcher/edges/swmr/index/*.cpp)
+.venv/.ready: setup.cfg setup.py pyproject.toml tools/make-env $(wildcard spotfinding/*/*.cpp spotfinding/*/*.h filewatcher/edges/swmr/index/*.cpp filewatcher/edges/swmr/index/*.h)
 	tools/make-env $(PYTHON)
 
 demo: env

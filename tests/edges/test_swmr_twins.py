@@ -23,6 +23,7 @@ from filewatcher.edges.swmr.wire import LENGTH, NUMBERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
     from types import ModuleType
     from typing import BinaryIO
 
@@ -217,12 +218,12 @@ def twin(request: pytest.FixtureRequest) -> ModuleType:
 class Following:
     """A file of one element per row, followed by one of the twins every millisecond."""
 
-    def __init__(self, file: BinaryIO, twin: ModuleType, rows: int) -> None:
+    def __init__(self, file: BinaryIO, twin: ModuleType, rows: int, end: int = 0) -> None:
         self.rows, self.written = rows, 0
         self.both = Both(file, Entry(PLAIN, 8, 1), 0, 1)
         self.put(1)
         elements = self.both.native if twin is _entries else self.both.readable
-        self.tail = twin.Tail(elements, Piece(0, rows, 8), bytearray([1] * rows), bytearray(rows), 0, -1, rows, 0)
+        self.tail = twin.Tail(elements, Piece(0, rows, 8), bytearray([1] * rows), bytearray(rows), 0, -1, rows, end)
         self.twin = twin
 
     def put(self, rows: int) -> None:
@@ -301,6 +302,22 @@ def test_a_tail_keeps_overtaken_rows_in_sight(file: BinaryIO) -> None:
     assert (tail.oldest, tail.last, tail.left) == (rows, rows - 1, 1)
     both.write(8, [written] * (rows + 1), 0)
     assert _entries.look_at([tail]) == [(0, None)]  # the last row of a file goes out with more care
+
+
+@pytest.mark.parametrize("fate", ["unlinked", "shorter"])
+def test_a_tail_leaves_a_file_that_may_be_another_collections(tmp_path: Path, twin: ModuleType, fate: str) -> None:
+    """It has lost its name, or ends before frames that were seen in it."""
+    path = tmp_path / "m_1.h5"
+    with path.open("w+b", buffering=0) as file:
+        following = Following(cast("BinaryIO", file), twin, 10, LONG)
+        ((_, found),) = twin.look_at([following.tail])
+        assert [chunk.row for chunk in found] == [0]
+        following.put(1)
+        if fate == "unlinked":
+            path.unlink()
+        else:
+            file.truncate(LONG - 1)
+        assert twin.look_at([following.tail]) == [(0, None)]
 
 
 @pytest.mark.parametrize("wrong", [(8, 8, 12), (16, 7, 16), (16, 12, 8), (12, 0, 12)])

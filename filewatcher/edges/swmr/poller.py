@@ -36,9 +36,9 @@ folders do not tell at once what has come into them."""
 SURVEY = 1.0
 """Seconds between surveys."""
 CHECK = 0.1
-"""Seconds between checks of the writer of a file that is growing..."""
+"""Seconds between checks of the writer of a file..."""
 TOLD = 0.5
-"""...and where the kernel tells when it closes the file or another one takes its name."""
+"""...and while frames come, where the kernel tells when it closes the file or another one takes its name."""
 PATIENCE = 0.002
 """Seconds for which frames that have been found wait for more of them, and the next look for a survey."""
 
@@ -227,7 +227,7 @@ class Poller:
     @property
     def _check_due(self) -> float:
         """When the writers are to be checked."""
-        return self._check_at + (TOLD if self._folders.told else CHECK)
+        return self._check_at + (TOLD if self._folders.told and self.rhythm.busy else CHECK)
 
     def _in_turn(self, others: list[int]) -> list[int]:
         """Begin with those that the last look did not come to."""
