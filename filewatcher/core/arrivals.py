@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -11,9 +11,20 @@ from filewatcher.core.messages import FrameReady
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from filewatcher.core.framemap import FrameMap, Straight
+    from filewatcher.core.framemap import FrameMap
     from filewatcher.core.messages import Event
     from filewatcher.core.observations import OnDisk
+
+
+class _Usual(NamedTuple):
+    """A file whose rows follow each other as their frames do: from `first` to `stop`, `shift` to the frame."""
+
+    path: str
+    rows: bytearray
+    """Those seen; as long as there are rows with frames."""
+    first: int
+    stop: int
+    shift: int
 
 
 class Arrivals:
@@ -39,6 +50,7 @@ class Arrivals:
         self._selected = bytearray()
         self._announced = bytearray()
         self._rows: dict[int, bytearray] = {}
+        self._usual: dict[int, _Usual] = {}
 
     @property
     def selected(self) -> NDArray[np.int64]:
@@ -63,6 +75,7 @@ class Arrivals:
         self.left = int(np.count_nonzero(selected & ~known))
         self._selected, self._announced = bytearray(selected.tobytes()), bytearray(announced)
         self._frame_map = frame_map
+        self._usual.clear()
 
     def give_back(self, frame: int, now: float) -> tuple[int, int]:
         """Announce a frame again once it comes again; returns its (file, row)."""
@@ -81,33 +94,18 @@ class Arrivals:
 
     def take(self, what: OnDisk, now: float) -> list[Event]:
         """Return the frames among those rows that are to be announced."""
-        assert self._frame_map is not None
         file, chunks, layout, _ = what
-        path = self._frame_map.files[file].path
-        rows = self._rows.setdefault(file, bytearray())
-        highest = max(chunks, default=(-1,))[0]
-        if highest >= len(rows):
-            rows.extend(bytes(highest + 1 - len(rows)))
-        straight = self._frame_map.straight(file)
-        if straight is not None and not (self.given_back or self.over):
-            return self._usual(what, path, rows, straight, now)
+        usual = self._usual.get(file)
+        if usual is None or self.given_back or self.over:
+            return self._take_any(what, now)
+        # as `_take_any` does it, with few objects and no call for each frame: for most that comes, a hundred times a
+        # second, everything has to be fetched from memory anew
+        path, rows, first, stop, shift = usual
+        scan, announced, selected = self.scan, self._announced, self._selected
         events: list[Event] = []
         for row, offset, size, mask in chunks:
-            rows[row] = 1
-            for frame in self._frame_map.frames_of(file, row):
-                self.progress_at = now
-                if self._is_new(frame):
-                    events.append(FrameReady(self.scan, frame, path, offset, size, mask, layout, row))
-        return events
-
-    def _usual(self, what: OnDisk, path: str, rows: bytearray, straight: Straight, now: float) -> list[Event]:
-        """As `take` does it, with no call for each frame."""
-        events: list[Event] = []
-        scan, layout, announced, selected = self.scan, what.layout, self._announced, self._selected
-        first, stop, shift = straight
-        for row, offset, size, mask in what.chunks:
-            rows[row] = 1
             if first <= row < stop:
+                rows[row] = 1
                 self.progress_at = now
                 frame = row + shift
                 if selected[frame] and not announced[frame]:
@@ -116,6 +114,25 @@ class Arrivals:
                     events.append(tuple.__new__(FrameReady, (scan, frame, path, offset, size, mask, layout, row)))
         self.seen += len(events)
         self.left -= len(events)
+        return events
+
+    def _take_any(self, what: OnDisk, now: float) -> list[Event]:
+        assert self._frame_map is not None
+        file, chunks, layout, _ = what
+        path, straight = self._frame_map.files[file].path, self._frame_map.straight(file)
+        rows = self._rows.setdefault(file, bytearray())
+        highest = max(max(chunks, default=(-1,))[0], straight.stop - 1 if straight is not None else -1)
+        if highest >= len(rows):
+            rows.extend(bytes(highest + 1 - len(rows)))
+        if straight is not None:
+            self._usual[file] = _Usual(path, rows, *straight)
+        events: list[Event] = []
+        for row, offset, size, mask in chunks:
+            rows[row] = 1
+            for frame in self._frame_map.frames_of(file, row):
+                self.progress_at = now
+                if self._is_new(frame):
+                    events.append(FrameReady(self.scan, frame, path, offset, size, mask, layout, row))
         return events
 
     def _is_new(self, frame: int) -> bool:
