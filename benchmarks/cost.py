@@ -140,8 +140,8 @@ def _per_frame(one: Sample, other: Sample) -> float:
 def system_calls(recording: Recording) -> dict[str, Any]:
     """Count the child's system calls per poll while it watches a recording.
 
-    By ``strace -c`` where there is one that may trace; else from /proc, reads only. A poll is what ends in the child's
-    one ``poll`` call, its wait for the next.
+    By ``strace -c`` where there is one that may trace; else from /proc, reads only. A poll is what ends in one of the
+    child's ``ppoll`` or ``poll`` calls, its wait for the next.
     """
     with folders(recording) as (one, notes):
         prepare(one, notes)
@@ -183,7 +183,7 @@ class _Counter(Quiet):
                 self._strace.kill()
                 self._strace.wait()
             calls = _table(self._report)
-            polls = calls.pop("poll", 0)
+            polls = calls.pop("poll", 0) + calls.pop("ppoll", 0)
             if polls:
                 often = {name: round(n / polls, 2) for name, n in calls.items() if n >= polls / 100}
                 return {"by": "strace", "polls": polls, "per-poll": round(sum(calls.values()) / polls + 1, 2)} | often

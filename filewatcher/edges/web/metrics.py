@@ -15,7 +15,8 @@ from prometheus_client import (
     generate_latest,
 )
 
-from filewatcher.core.messages import FrameFailed, FrameMissing, FrameResult
+from filewatcher.core.collector import STATE_OF
+from filewatcher.core.messages import FrameMissing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0)
 """Edges of the bins."""
-STATES = {FrameResult: "done", FrameFailed: "failed", FrameMissing: "missing"}
 
 
 class Metrics:
@@ -60,8 +60,8 @@ class Metrics:
         Gauge("filewatcher_workers", "Workers that take frames", registry=self._registry).set_function(workers)
         Gauge("filewatcher_workers_busy", "Workers that have frames", registry=self._registry).set_function(busy)
         Gauge("filewatcher_started_seconds", "When the daemon began", registry=self._registry).set(time.time())
-        for state in STATES.values():
-            self._frames.labels(state)
+        for state in STATE_OF.values():
+            self._frames.labels(state.word)
 
     def text(self, counts: Mapping[str, int]) -> bytes:
         """Return all numbers as Prometheus reads them; `counts`: collections by state."""
@@ -85,7 +85,7 @@ class Metrics:
     def outcomes(self, collection: str, outcomes: Sequence[Outcome], /) -> None:  # noqa: ARG002  the Protocol's
         """Count frames."""
         for outcome in outcomes:
-            self._frames.labels(STATES[type(outcome)]).inc()
+            self._frames.labels(STATE_OF[type(outcome)].word).inc()
             if not isinstance(outcome, FrameMissing) and outcome.verified is not None:
                 self._verified.inc()
                 self._disagreeing.inc(bool(outcome.verified))
