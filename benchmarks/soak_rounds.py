@@ -31,6 +31,8 @@ PROGRESS = 12.0
 """Seconds without a frame after which a scan is given up: longer than a silent child takes to be replaced (5 s), and a
 stopped writer to go on."""
 TIMEOUTS = TimeOuts(first=30.0, progress=PROGRESS, grace=0.5)
+TICK = 0.02
+"""Seconds: how soon after its frame a deed is done."""
 LATE = 3.0
 """Seconds that an end may come after its time-out: one is promised; the rest is for a machine that is busy."""
 MIXED = 2.0
@@ -126,7 +128,7 @@ def _play_recording(plan: Plan, root: Path) -> str:
     with reading() as files:
         disturber = Disturber(plan, notes, files)
         try:
-            seen = uvloop.run(watch(plan.recording.master, plan.recording.frames, disturber, TIMEOUTS))
+            seen = uvloop.run(watch(plan.recording.master, plan.recording.frames, disturber, TIMEOUTS, tick=TICK))
         finally:
             disturber.end()
     _must_hold(plan, seen, disturber)
@@ -168,6 +170,8 @@ def _must_be_complete(plan: Plan, seen: Watched, notes: Notes, disturber: Distur
         raise Violation(f"announced, but never written: frames {invented[:10]}")
     last = max(notes.visible.max(), np.nanmax(seen.announced_at, initial=0.0), disturber.writers.started)
     limit = PROGRESS if flushed.any() else TIMEOUTS.first
+    if "stop child" in disturber.done:
+        limit += TIMEOUTS.blind
     if seen.ended_at - last > limit + LATE:
         raise Violation(f"it ended {seen.ended_at - last:.1f} s after the last frame; the time-out is {limit:g} s")
 

@@ -49,7 +49,7 @@ class Listener(Protocol):
         """These frames have just been announced; other events may be among them."""
 
     def tick(self, announced: int, child: int | None) -> None:
-        """About every `TICK` and after all news: so many frames have been announced; process id of the child."""
+        """About every tick and after all news: so many frames have been announced; process id of the child."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +100,7 @@ async def watch(
     *,
     channel: str | None = None,
     budget: Budget | None = None,
+    tick: float = TICK,
 ) -> Watched:
     """Watch a collection of so many frames to its end. Raises what the product raises."""
     scan = ScanWatch(timeouts=timeouts, now=time.monotonic())
@@ -115,7 +116,7 @@ async def watch(
         news = asyncio.create_task(observer.report(tell))
         try:
             while scan.ended is None:
-                await asyncio.wait({news}, timeout=TICK)
+                await asyncio.wait({news}, timeout=tick)
                 if news.done():
                     news.result()
                 _take(seen, scan, None, listener)

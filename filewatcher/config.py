@@ -26,6 +26,8 @@ class Settings(BaseSettings):
     """Show where a fault of filewatcher happened."""
     filewatcher_watch_share: float = Field(default=0.2, gt=0, le=1)
     """Of one core: what watching files may take, all collections of a process together."""
+    filewatcher_direct_index: bool = True
+    """Read the chunk index of a growing file as it lies on disk; libhdf5, slower in long files, only checks."""
     filewatcher_zocalo_broker: str | None = None
     """RabbitMQ where a configuration names none: an AMQP URL, or an environment of zocalo's configuration."""
     xdg_state_home: Path = Field(default_factory=lambda: Path.home() / ".local" / "state")

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from filewatcher.core.framemap import FrameMap
 
 
+SILENT = 3.0
+"""Seconds without a word about the writers after which nobody looks: a reader says one every second."""
 NOT_WAITED = "not waited for"
 """Why a scan of files that are as they will ever be has ended."""
 
@@ -42,6 +44,8 @@ class TimeOuts:
     """After all writers have closed; 20 exposures, if that is longer, while data files are still to come."""
     look_again: float = 15.0
     """For bytes that a worker could not read to be found again: longer than a hung child is waited for."""
+    blind: float = 15.0
+    """Longer than the others at most, while nobody looks: the reader hangs, or is being replaced."""
 
     def without_progress(self, exposure: float | None) -> float:
         """Seconds without a new frame after which the scan is given up."""
@@ -87,6 +91,7 @@ class ScanWatch:
         self._armed_at = now
         self._stopped_at: float | None = None
         self._scanned_at = now
+        self._looked_at: float | None = None  # when the reader last said something of the writers
         self._master_problem = ""
 
     # ---- what others may ask
@@ -152,7 +157,7 @@ class ScanWatch:
         elif isinstance(what, Writers):
             if what.states != self._writers.states:
                 self._scanned_at = now
-            self._writers = what
+            self._writers, self._looked_at = what, now
             self._closed = what.all_closed
         elif isinstance(what, MasterBlocked):
             self._master_problem = what.problem
@@ -202,6 +207,8 @@ class ScanWatch:
         return self._overdue(now)
 
     def _overdue(self, now: float) -> str | None:
+        if self._looked_at is not None and now - self._looked_at >= SILENT:
+            now -= self._timeouts.blind  # what has come meanwhile is not known yet
         if self._stopped_at is not None:
             quiet = now - max(self._stopped_at, self._arrivals.progress_at or self._stopped_at)
             if quiet >= max(self._timeouts.grace, 20.0 * (self._exposure or 0.0)):

@@ -72,6 +72,32 @@ def test_every_frame_is_announced_once_in_any_order_with_any_repeats(data: st.Da
     assert (end.expected, end.seen, end.reason) == (frames, frames, "complete")
 
 
+def test_no_time_is_up_while_nobody_looks() -> None:
+    """A reader that hung has been replaced; what it did not see is found, late."""
+    watch = ScanWatch(timeouts=TimeOuts(first=30.0, progress=12.0, blind=15.0))
+    watch.observe(described(2), 0.0)
+    watch.observe(on_disk(0, [0]), 1.0)
+    watch.observe(writers(Writer.WRITING), 1.5)
+    assert watch.observe(None, 13.5) == []
+    assert ready(watch.observe(on_disk(0, [1]), 14.0)) == [1]
+    assert watch.ended is not None
+    assert watch.ended.reason == "complete"
+
+
+@pytest.mark.parametrize("comes_back", [True, False])
+def test_time_is_up_when_a_reader_looks_again_or_never_does(comes_back: bool) -> None:
+    watch = ScanWatch(timeouts=TimeOuts(first=30.0, progress=12.0, blind=15.0))
+    watch.observe(described(2), 0.0)
+    watch.observe(on_disk(0, [0]), 1.0)
+    watch.observe(writers(Writer.WRITING), 1.5)
+    if comes_back:
+        assert watch.observe(None, 14.0) == []
+        assert missing(watch.observe(writers(Writer.WRITING), 15.0)) == [1]
+    else:
+        assert watch.observe(None, 27.9) == []
+        assert missing(watch.observe(None, 28.0)) == [1]
+
+
 @given(st.integers(1, 30), st.sets(st.integers(0, 29)), st.sets(st.integers(0, 29)))
 def test_it_is_complete_with_the_last_frame_whatever_was_given_back(
     frames: int, again: set[int], said_again: set[int]
@@ -270,7 +296,7 @@ def test_what_blocks_a_file_is_the_reason_of_its_frames() -> None:
     watch.observe(described(20), 1.0)
     assert list(watch.problems) == []
     states = (Writer.OPENING, Writer.ABSENT)
-    watch.observe(Writers(states, was_writing=False, problems=((0, "m_000001.h5 is cut off"),)), 2.0)
+    watch.observe(Writers(states, was_writing=False, problems=((0, "m_000001.h5 is cut off"),)), 9.0)
     assert list(watch.problems) == ["m_000001.h5 is cut off"]
     reasons = [e.reason for e in watch.observe(None, 11.0) if isinstance(e, FrameMissing)]
     late = "no frame came within 10 s (--timeout-first)"

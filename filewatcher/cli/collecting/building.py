@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from filewatcher.config import read_settings
 from filewatcher.core.collection import Collection
 from filewatcher.core.scanwatch import ScanWatch, TimeOuts
 from filewatcher.daemon import CollectionLoop
@@ -65,6 +66,7 @@ def build(
         channel=wishes.channel,
         frames=wishes.frames,
         seen=scans.rows_seen,
+        direct=read_settings().filewatcher_direct_index,
         budget=budget,
         roots=roots,
     )

@@ -12,14 +12,16 @@ def effort_times(effort: Effort, budget: Budget) -> dict[str, float]:
     """Return what goes among the ``times`` of a summary.
 
     >>> from filewatcher.edges.swmr import Budget, Effort
-    >>> effort_times(Effort(cpu=0.5, seconds=20.0, looks=2500, longest_gap=0.0187), Budget(0.2))
-    {'watch_share': 0.025, 'watch_share_limit': 0.2, 'watch_looks': 2500, 'watch_longest_gap_s': 0.019}
+    >>> times = effort_times(Effort(cpu=0.5, seconds=20.0, looks=2500, longest_gap=0.0187), Budget(0.2))
+    >>> times["watch_share"], times["watch_looks"], times["watch_longest_gap_s"], times["watch_slow_files"]
+    (0.025, 2500, 0.019, 0)
     """
     return {
         "watch_share": round(effort.share, 4),
         "watch_share_limit": budget.share,
         "watch_looks": effort.looks,
         "watch_longest_gap_s": round(effort.longest_gap, 3),
+        "watch_slow_files": effort.slow_files,
     }
 
 
@@ -33,4 +35,5 @@ def effort_sentence(effort: Effort, budget: Budget) -> str:
     return (
         f"watching took {100 * effort.share:.1f} % of a core (limit {100 * budget.share:g} %): {effort.looks} looks, "
         f"at most {1000 * effort.longest_gap:.0f} ms apart while frames came"
+        + (f"; libhdf5 had to read the chunk index of {effort.slow_files} files" if effort.slow_files else "")
     )

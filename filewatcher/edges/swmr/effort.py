@@ -24,6 +24,8 @@ class Effort:
     """How often the data files were asked."""
     longest_gap: float = 0.0
     """Seconds between two looks while frames came, at most."""
+    slow_files: int = 0
+    """Files whose chunk index libhdf5 has to read."""
 
     @property
     def share(self) -> float:
@@ -37,6 +39,7 @@ class Effort:
             self.seconds + other.seconds,
             self.looks + other.looks,
             max(self.longest_gap, other.longest_gap),
+            max(self.slow_files, other.slow_files),
         )
 
 

@@ -8,6 +8,7 @@ what has become of the writers. While frames come it is made in parts, between l
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from filewatcher.core.framemap import FrameMap
+    from filewatcher.edges.swmr.effort import Effort
     from filewatcher.edges.swmr.following import Line
     from filewatcher.edges.swmr.request import Request
 
@@ -71,6 +73,7 @@ class Poller:
         self._surveying: Iterator[News] | None = None
         self._again: set[int] = set()
         self._chosen: list[int] | None = None
+        self._slow_files = 0
         self._put_off = -1  # the last file that a look came to before it was cut short
         self.update(frame_map, shape)
 
@@ -94,6 +97,11 @@ class Poller:
     def surveyed(self) -> bool:
         """Every file of the map has been scanned at least once."""
         return self._said is not None and not self.files.redirected
+
+    @property
+    def effort(self) -> Effort:
+        """What it has cost to look at the files."""
+        return replace(self.rhythm.effort, slow_files=self._slow_files)
 
     def forget(self, number: int, row: int) -> None:
         """Report a row again: a worker could not read it."""
@@ -187,6 +195,7 @@ class Poller:
                 swept = swept and file.swept
         self._check_at = now
         self._chosen = None
+        self._slow_files = sum(bool(file.slow) for file in self.files.all)
         # a writer that has closed meanwhile may have written after its file was scanned
         swept = swept and states == self.files.states
         yield [self._writers(full_scan=swept and not self.files.redirected)]

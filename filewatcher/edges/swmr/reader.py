@@ -79,7 +79,7 @@ class MasterReader:
     @property
     def effort(self) -> Effort:
         """What it has cost to look at the data files."""
-        return self._poller.rhythm.effort if self._poller is not None else Effort()
+        return self._poller.effort if self._poller is not None else Effort()
 
     def grant(self, share: float) -> None:
         """Take no more than this share of a core from now on."""
