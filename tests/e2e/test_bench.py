@@ -26,7 +26,7 @@ def test_a_recording_is_watched_and_every_frame_compared(tmp_path: Path, growing
     import cost  # noqa: PLC0415  only reachable from here on
     from odin_writer import Recording  # noqa: PLC0415
 
-    recording = Recording(tmp_path, 600, 2000.0, writers=2, per_file=100, growing=growing)
+    recording = Recording(tmp_path, 600, 300.0, writers=2, per_file=100, growing=growing)
     figures = cost.measure(cost.Case("tiny", recording, check_bytes=True))
     assert (figures["frames"], figures["files"], figures["announced"]) == (600, 6, 600)
     assert (figures["announced-twice"], figures["missed"], figures["failed-creations"]) == (0, 0, 0)
