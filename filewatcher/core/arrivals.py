@@ -21,7 +21,7 @@ class _Usual(NamedTuple):
 
     path: str
     rows: bytearray
-    """Those seen; as long as there are rows with frames."""
+    """Those seen."""
     first: int
     stop: int
     shift: int
@@ -104,8 +104,10 @@ class Arrivals:
         scan, announced, selected = self.scan, self._announced, self._selected
         events: list[Event] = []
         for row, offset, size, mask in chunks:
+            if row >= len(rows):
+                rows.extend(bytes(row + 1 - len(rows)))
+            rows[row] = 1
             if first <= row < stop:
-                rows[row] = 1
                 self.progress_at = now
                 frame = row + shift
                 if selected[frame] and not announced[frame]:
@@ -121,13 +123,12 @@ class Arrivals:
         file, chunks, layout, _ = what
         path, straight = self._frame_map.files[file].path, self._frame_map.straight(file)
         rows = self._rows.setdefault(file, bytearray())
-        highest = max(max(chunks, default=(-1,))[0], straight.stop - 1 if straight is not None else -1)
-        if highest >= len(rows):
-            rows.extend(bytes(highest + 1 - len(rows)))
         if straight is not None:
             self._usual[file] = _Usual(path, rows, *straight)
         events: list[Event] = []
         for row, offset, size, mask in chunks:
+            if row >= len(rows):
+                rows.extend(bytes(row + 1 - len(rows)))
             rows[row] = 1
             for frame in self._frame_map.frames_of(file, row):
                 self.progress_at = now
