@@ -18,6 +18,7 @@ from filewatcher.core.run import Finished, FinishedScan, Job, Run
 from filewatcher.core.scanwatch import SUPERSEDED
 from filewatcher.core.troubles import Troubles
 from filewatcher.errors import Broken
+from filewatcher.inbox import Inbox
 from filewatcher.ports import Progress
 
 if TYPE_CHECKING:
@@ -56,8 +57,7 @@ class CollectionLoop:
         self._clock = clock
         self._started = clock()
         self._batcher = Batcher(limits)
-        self._inbox: list[Observation | BatchEnded | BatchLost] = []
-        self._waiting: asyncio.Future[None] | None = None
+        self._inbox: Inbox[Observation | BatchEnded | BatchLost] = Inbox()
         self._recorded: dict[tuple[int, int], Recorded] = {}
         self._places: dict[tuple[int, int], str] = {}
         self._fresh: list[tuple[Outcome, str]] = []
@@ -75,7 +75,7 @@ class CollectionLoop:
 
     async def run(self) -> Finished:
         """Watch until the end. Raises `Broken` for a collection that cannot be analysed at all."""
-        feeds = [asyncio.create_task(self._observer.report(self._hear)), asyncio.create_task(self._hear_workers())]
+        feeds = [asyncio.create_task(self._observer.report(self._inbox.put)), asyncio.create_task(self._hear())]
         try:
             while not self._is_over():
                 for message in await self._news(feeds):
@@ -93,29 +93,13 @@ class CollectionLoop:
 
     # ---- in
 
-    def _hear(self, messages: Sequence[Observation | BatchEnded | BatchLost]) -> None:
-        self._inbox += messages
-        self._wake()
-
-    async def _hear_workers(self) -> None:
+    async def _hear(self) -> None:
         while True:
-            self._hear(await self._pool.ended())
-
-    def _wake(self) -> None:
-        if self._waiting is not None and not self._waiting.done():
-            self._waiting.set_result(None)
+            self._inbox.put(await self._pool.ended())
 
     async def _news(self, feeds: list[asyncio.Task[None]]) -> list[Observation | BatchEnded | BatchLost]:
         """All that has come; waits a tick at most. Fails as the start of the workers or a feed failed."""
-        if not self._inbox:
-            loop = asyncio.get_running_loop()
-            self._waiting = loop.create_future()
-            timer = loop.call_later(TICK, self._wake)
-            try:
-                await self._waiting
-            finally:
-                timer.cancel()
-        messages, self._inbox = self._inbox, []
+        messages = await self._inbox.take(TICK)
         # what came before a feed failed counts; workers that did not start take nothing at all
         for task in (self._warming, self._arming, *(() if messages else feeds)):
             if task is not None and task.done():

@@ -217,7 +217,7 @@ def test_jobs_end_when_nobody_is_left_to_cancel_them_and_the_same_command_goes_o
     night.err.all()
     night.watching.wait()
     night.shell.running.remove(night.watching)
-    night.slurm.until(lambda: not night.slurm.jobs(), "jobs that ended by themselves")
+    night.slurm.until(lambda: not night.slurm.jobs(), "jobs that ended by themselves", PATIENCE)
     night.watch()
     assert {line["frame"] for line in night.end()} >= set(told)
     on_record = re.search(r"(\d+) of them are on record", "".join(night.err.lines))
