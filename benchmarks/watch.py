@@ -36,18 +36,18 @@ def cases(folder: Path, *, quick: bool) -> list[Case]:
     all.
     """
     small = (2_000, 4_000)
-    long = 25_000 if quick else 100_000
+    long = 20_000 if quick else 100_000
 
     def one(frames: int, rate: float, **more: Any) -> Recording:
         return Recording(folder, frames, rate, **more)
 
     found = [
         Case("280 Hz, one writer", one(280 if quick else 5_600, 280.0, payload=(10_000, 20_000))),
-        Case("1 kHz, 4 writers", one(6_000 if quick else 20_000, 1000.0, writers=4), p99_ms=10.0, share=0.05),
+        Case("1 kHz, 4 writers", one(5_000 if quick else 20_000, 1000.0, writers=4), p99_ms=10.0, share=0.05),
         Case("4 kHz, 2 writers", one(20_000 if quick else 200_000, 4000.0, writers=2), check_bytes=True),
         Case(
             "8 kHz, 4 writers",
-            one(48_000 if quick else 100_000, 8000.0, writers=4, payload=small),
+            one(40_000 if quick else 100_000, 8000.0, writers=4, payload=small),
             p99_ms=25.0,
             growth=1.5,
         ),
