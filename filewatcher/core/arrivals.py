@@ -124,6 +124,7 @@ class Arrivals:
         path, straight = self._frame_map.files[file].path, self._frame_map.straight(file)
         rows = self._rows.setdefault(file, bytearray())
         if straight is not None:
+            rows.extend(bytes(max(0, straight.stop - len(rows))))  # not one by one
             self._usual[file] = _Usual(path, rows, *straight)
         events: list[Event] = []
         for row, offset, size, mask in chunks:

@@ -54,8 +54,8 @@ def test_the_usual_way_announces_what_the_other_one_does(frame_map: FrameMap, da
         for one in (ours, theirs):
             assert (one.seen, one.left) == (len(said), int(selected.sum()) - len(said))
         assert ours.progress_at == theirs.progress_at
-        rows = {file: bits.tolist() for file, bits in ours.rows_seen().items()}
-        assert rows == {file: bits.tolist() for file, bits in theirs.rows_seen().items()}
+        rows = {file: np.flatnonzero(bits).tolist() for file, bits in ours.rows_seen().items()}
+        assert rows == {file: np.flatnonzero(bits).tolist() for file, bits in theirs.rows_seen().items()}
     assert len(said) == len(set(said))
     assert sorted([*said, *ours.missing]) == np.flatnonzero(selected).tolist()
 
