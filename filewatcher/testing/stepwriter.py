@@ -5,40 +5,20 @@ It writes as Odin does: SWMR, one chunk per image put down as it is, flushed aft
 
 from __future__ import annotations
 
-import multiprocessing
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
+
+from filewatcher.testing.apart import Apart
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
     from pathlib import Path
-    from types import TracebackType
 
 
-class StepWriter:
+class StepWriter(Apart):
     """Each call returns when the writer has done it; use it as a context manager."""
 
     def __init__(self) -> None:
-        context = multiprocessing.get_context("spawn")
-        self._pipe, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(theirs,), daemon=True)
-        self._process.start()
-        theirs.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.kill()
-        self._process.close()
-        self._pipe.close()
-
-    @property
-    def pid(self) -> int:
-        """Process id."""
-        assert self._process.pid is not None
-        return self._process.pid
+        super().__init__(_serve)
 
     def create(
         self,
@@ -69,14 +49,9 @@ class StepWriter:
         """Close a data file."""
         self._do("close", str(path))
 
-    def kill(self) -> None:
-        """As kill -9: nothing is closed."""
-        self._process.kill()
-        self._process.join()
-
     def _do(self, *what: Any) -> None:
-        self._pipe.send(what)
-        answer = self._pipe.recv()
+        self.pipe.send(what)
+        answer = self.answer()
         if answer != "done":
             raise RuntimeError(answer)
 

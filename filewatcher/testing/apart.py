@@ -1,4 +1,4 @@
-"""A part of a bench in a process of its own, which takes orders and answers through a pipe."""
+"""A part of a test or bench in a process of its own, which takes orders and answers through a pipe."""
 
 from __future__ import annotations
 
@@ -29,9 +29,14 @@ class Apart:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.kill()
+        self._process.close()
+        self.pipe.close()
+
+    def kill(self) -> None:
+        """As kill -9: it ends nothing in good order."""
         self._process.kill()
         self._process.join()
-        self.pipe.close()
 
     @property
     def pid(self) -> int:
