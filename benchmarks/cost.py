@@ -6,6 +6,7 @@ import math
 import shutil
 import subprocess
 import tempfile
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import uvloop
 from crew import Writers, prepare
-from figures import reads_and_waits, spread
+from figures import reads_and_waits, spread, stolen_seconds
 from odin_writer import Notes, Recording, wrong_with
 from watching import Quiet, Watched, reading, watch
 
@@ -72,13 +73,16 @@ def measure(case: Case) -> dict[str, Any]:
 
         prepare(recording, notes)
         with Writers(recording, notes) as writers:
+            began, stolen = time.monotonic(), stolen_seconds()
             listener = Quiet(writers.start, check if case.check_bytes else None)
             seen = uvloop.run(watch(recording.master, recording.frames, listener, TIMEOUTS))
             writers.join()
+            stolen = (stolen_seconds() - stolen) / (time.monotonic() - began)
         written = Notes(notes)
         visible = written.visible.copy()
         flush_us = spread(written.flushes(), 1e6)
     figures = {"name": case.name, **_recorded(recording, visible), "writer-flush-us": flush_us}
+    figures["stolen-cores"] = round(stolen, 3)
     figures |= _latency(seen, visible) | _cost(seen, visible)
     figures["failed-creations"] = len(writers.failures)
     if case.check_bytes:

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import uvicorn
 import uvloop
-from apart import Apart
 
 from filewatcher.core.asks import Ask
 from filewatcher.core.framemap import DataFile, FrameMap
@@ -28,6 +27,7 @@ from filewatcher.core.selection import Selection
 from filewatcher.edges.web import Doorway, Metrics, Tokens, create_app
 from filewatcher.ports import Opened, Progress
 from filewatcher.service import Service
+from filewatcher.testing.apart import Apart
 from filewatcher.testing.fakes import MemoryJournal
 from filewatcher.testing.works import MemoryRegistry, ScriptedWork, ScriptedWorks
 

@@ -42,6 +42,11 @@ def cpu_seconds(pid: int) -> float:
         return float("nan")
 
 
+def stolen_seconds() -> float:
+    """Time of all cores of this machine that others on its host have taken so far, seconds (proc(5): steal)."""
+    return int(Path("/proc/stat").read_text().split(maxsplit=9)[8]) / os.sysconf("SC_CLK_TCK")
+
+
 def resident_mib(pid: int | str = "self") -> float:
     """Resident memory, MiB; NaN if the process has gone."""
     try:

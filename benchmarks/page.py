@@ -19,7 +19,8 @@ chunk per frame, flushed after every frame) records in processes of its own, and
 
 LATE = """\
 *Late*: from the return of the writer's flush to the announcement by ``ScanWatch``. *CPU*: of the child that reads HDF5
-and of its parent together. *Growth*: CPU per frame in the last tenth of the frames by that in the first."""
+and of its parent together. *Growth*: CPU per frame in the last tenth of the frames by that in the first. *Others*:
+cores of this machine that other machines on its host took meanwhile (steal)."""
 
 
 def sentence(figures: Figures) -> str:
@@ -30,7 +31,8 @@ def sentence(figures: Figures) -> str:
         f"visible -> announced p50 {late['p50']:.1f} p99 {late['p99']:.1f} max {late['max']:.1f} ms, "
         f"the first one {figures['first-ms']} ms, "
         f"CPU per frame {figures.get('child-us')} us child + {figures.get('parent-us')} us parent, "
-        f"x{figures.get('growth')} from first to last tenth, {100 * figures.get('share-of-core', 0):.1f} % of a core"
+        f"x{figures.get('growth')} from first to last tenth, {100 * figures.get('share-of-core', 0):.1f} % of a core, "
+        f"while others on the host took {figures['stolen-cores']:.2f} cores of this machine"
     )
 
 
@@ -159,9 +161,10 @@ def _watch_table(watched: Sequence[Figures]) -> str:
             *(f"{late[key]:.1f}" for key in ("p50", "p99", "max")),
             number(one.get("child-us", 0) + one.get("parent-us", 0)), number(one.get("growth", 0)),
             f"{100 * one.get('share-of-core', 0):.1f} %",
+            number(one["stolen-cores"]),
         ))  # fmt: skip
     heads = ("recording", "frames / files", "Hz", "late p50, ms", "p99", "max", "CPU per frame, us", "growth", "core")
-    return table(heads, rows)
+    return table((*heads, "others, cores"), rows)
 
 
 def _compared(watched: Sequence[Figures]) -> str:

@@ -9,9 +9,9 @@ from contextlib import AsyncExitStack, suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from apart import Apart
 
 from filewatcher.core.cells import HEADER
+from filewatcher.testing.apart import Apart
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
