@@ -31,6 +31,8 @@ def effort_sentence(effort: Effort, budget: Budget) -> str:
     >>> from filewatcher.edges.swmr import Budget, Effort
     >>> effort_sentence(Effort(cpu=0.5, seconds=20.0, looks=2500, longest_gap=0.0187), Budget(0.2))
     'watching took 2.5 % of a core (limit 20 %): 2500 looks, at most 19 ms apart while frames came'
+    >>> effort_sentence(Effort(slow_files=3), Budget(0.2)).rpartition("; ")[2]
+    'libhdf5 had to read the chunk index of 3 files'
     """
     return (
         f"watching took {100 * effort.share:.1f} % of a core (limit {100 * budget.share:g} %): {effort.looks} looks, "

@@ -40,7 +40,8 @@ SURVEY = 1.0
 CHECK = 0.1
 """Seconds between checks of the writer of a file..."""
 TOLD = 0.5
-"""...and while frames come, where the kernel tells when it closes the file or another one takes its name."""
+"""...and while frames come in files that are followed, where the kernel tells when one is closed or takes a name: each
+frame is held against its file's name and length then."""
 PATIENCE = 0.002
 """Seconds for which frames that have been found wait for more of them, and the next look for a survey."""
 
@@ -74,6 +75,7 @@ class Poller:
         self._again: set[int] = set()
         self._chosen: list[int] | None = None
         self._slow_files = 0
+        self._followed = False  # every file that was growing at the last look has a tail
         self._put_off = -1  # the last file that a look came to before it was cut short
         self.update(frame_map, shape)
 
@@ -211,6 +213,7 @@ class Poller:
             self._chosen = self._worth_a_look()
         changed = self.files.check(self._chosen, now) if check else set()
         found, others, doubtful = news_of(files, self._chosen)
+        self._followed = not any(files[number].state is Writer.WRITING for number in others if number not in doubtful)
         news: News = [*found]
         patient_until = time.perf_counter() + PATIENCE
         for left, number in enumerate(self._in_turn(others), 1 - len(others)):
@@ -236,7 +239,7 @@ class Poller:
     @property
     def _check_due(self) -> float:
         """When the writers are to be checked."""
-        return self._check_at + (TOLD if self._folders.told and self.rhythm.busy else CHECK)
+        return self._check_at + (TOLD if self._followed and self._folders.told and self.rhythm.busy else CHECK)
 
     def _in_turn(self, others: list[int]) -> list[int]:
         """Begin with those that the last look did not come to."""

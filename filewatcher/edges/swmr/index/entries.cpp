@@ -39,7 +39,8 @@ PYBIND11_MODULE(_entries, module) {
         .def_readonly("newest", &Tail::newest)
         .def_readonly("end", &Tail::end);
     module.def("look_at", &look_at, py::arg("tails"), "See `reference.look_at`.");
-    module.def("on_disk", &swmr::on_disk, py::arg("data"), py::arg("begin"), py::arg("end"), py::arg("told"), "See `reference.on_disk`.");
+    module.def("on_disk", &swmr::on_disk, py::arg("data"), py::arg("begin"), py::arg("end"), py::arg("told"),
+               "See `reference.on_disk`.");
     module.def("follow", &swmr::follow, py::arg("tails"), py::arg("files"), py::arg("line"), py::arg("hints"),
                py::arg("begun"), py::arg("period"), py::arg("until"), "See `reference.follow`.");
 }
