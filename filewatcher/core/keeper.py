@@ -148,7 +148,7 @@ class Keeper:
         """A worker of this job can analyse what it is wanted for."""
         self._doubtful, self._failures = False, 0
         if job in self._jobs:
-            self._jobs[job].fit = True
+            self._jobs[job].fit = self._jobs[job].came = True
 
     def unfit(self, job: str, now: float) -> list[Action]:
         """A worker of this job was refused: its node, or its installation, is no good for the others of it either.

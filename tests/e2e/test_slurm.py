@@ -105,10 +105,15 @@ class Night:
         """Wait until that is said."""
         self.err.until(lambda lines: any(re.search(words, line) for line in lines))
 
-    def running(self, jobs: int = 1) -> list[str]:
-        """Wait for so many jobs to run; their numbers."""
-        self.slurm.until(lambda: len(self.slurm.jobs("RUNNING")) >= jobs, f"{jobs} running jobs")
-        return self.slurm.jobs("RUNNING")
+    def manned(self, jobs: int) -> list[str]:
+        """Wait until so many jobs run and have a worker at the scheduler, as their logs say; their numbers."""
+
+        def found() -> list[str]:
+            logs = {job: self.folder / "logs" / f"filewatcher-{job}.log" for job in self.slurm.jobs("RUNNING")}
+            return [job for job, log in logs.items() if log.exists() and "Registered to" in log.read_text()]
+
+        self.slurm.until(lambda: len(found()) >= jobs, f"{jobs} jobs with workers", PATIENCE)
+        return found()
 
     def end(self) -> list[dict[str, Any]]:
         """Every frame is done, each once, and Slurm is as it was; the lines of the frames."""
@@ -138,7 +143,7 @@ def test_a_growing_collection_is_analysed_in_jobs(night: Night) -> None:
 def test_a_cancelled_job_is_replaced(night: Night) -> None:
     night.begin()
     night.frames(10)
-    cancelled, *_ = night.running(2)
+    cancelled, *_ = night.manned(2)
     night.slurm.call("scancel", cancelled)
     night.said(f"Slurm job {cancelled} ended: cancelled")
     night.end()
@@ -147,7 +152,7 @@ def test_a_cancelled_job_is_replaced(night: Night) -> None:
 def test_a_node_that_goes_down_takes_its_jobs_along_and_comes_back(night: Night) -> None:
     night.begin()
     night.frames(10)
-    job, *_ = night.running(2)
+    job, *_ = night.manned(2)
     node = night.slurm.call("squeue", "-h", "-j", job, "-o", "%N")
     night.slurm.take_node_down(node)
     try:
@@ -209,7 +214,7 @@ def test_a_scheduler_that_is_killed_is_started_again_without_blame(night: Night)
 def test_jobs_end_when_nobody_is_left_to_cancel_them_and_the_same_command_goes_on(night: Night) -> None:
     night.begin()
     night.frames(10)
-    night.running(2)
+    night.manned(2)
     scheduler = night.scheduler
     for pid in (night.watching.pid, scheduler):
         os.kill(pid, signal.SIGKILL)
@@ -230,7 +235,7 @@ def test_the_frames_of_a_job_that_is_suspended_are_handed_out_again_and_its_late
 ) -> None:
     night.begin()
     night.frames(10)
-    job, *_ = night.running(2)
+    job, *_ = night.manned(2)
     night.slurm.call("scontrol", "suspend", job)
     # among them what the job had, longer after its silence than a frame may take
     first = set(range(FRAMES * 3 // 4))
@@ -253,7 +258,7 @@ def test_clocks_that_differ_do_not_matter(night: Night, tmp_path: Path) -> None:
 
 def test_jobs_are_replaced_before_their_walltime_ends(night: Night) -> None:
     night.begin(walltime="1min", rate=1.5)
-    first = night.running(2)
+    first = night.manned(2)
     night.frames(1)
     night.said(f"Slurm job ({'|'.join(first)}) is given back")
     assert all(line["attempts"] == 1 for line in night.end())

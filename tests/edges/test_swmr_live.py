@@ -15,7 +15,7 @@ import h5py
 import numpy as np
 import pytest
 
-from filewatcher.core.observations import Described, DetectorRead, MasterBlocked, OnDisk, Writer, Writers
+from filewatcher.core.observations import Described, DetectorRead, MasterBlocked, OnDisk, Superseded, Writer, Writers
 from filewatcher.edges.swmr import SwmrObserver, nursery
 from filewatcher.edges.swmr.reader import MasterReader
 from filewatcher.edges.swmr.request import Request
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
     from numpy.typing import NDArray
+
+    from filewatcher.core.observations import Observation
 
 
 def write_master(folder: Path, rows: int = 100, mask: bool = False) -> Path:
@@ -321,6 +323,34 @@ def test_a_silent_child_is_replaced(tmp_path: Path, writer: StepWriter, monkeypa
             assert watch.observer.pid != first
 
     asyncio.run(story())
+
+
+@pytest.mark.parametrize("direct", [True, False], ids=["followed", "by libhdf5"])
+def test_a_file_that_is_cut_while_another_one_grows_is_noticed_within_a_tenth_of_a_second(
+    tmp_path: Path, writer: StepWriter, direct: bool
+) -> None:
+    """Also where the kernel tells of so much that files are checked less often."""
+    a, b = tmp_path / "a.h5", tmp_path / "b.h5"
+    for path in (a, b):
+        writer.create(path, 100)
+        writer.write(path, 0, 0)
+    reader = MasterReader(Request(str(write_master(tmp_path)), direct=direct))
+    now = 0.0
+    while not reader.folders:
+        reader.step(now := now + 1.0)
+    reader.hinted(folders=True)
+
+    def grown(row: int, later: float) -> list[Observation]:
+        nonlocal now
+        writer.write(b, row, row)
+        return reader.step(now := now + later)
+
+    for row in range(1, 6):
+        assert any(isinstance(item, OnDisk) for item in grown(row, 0.3))
+    os.truncate(a, 0)
+    said = [*grown(6, 0.008), *grown(7, 0.1)]
+    assert any(isinstance(item, Superseded) for item in said)
+    reader.close()
 
 
 def test_children_that_keep_dying_end_it(tmp_path: Path) -> None:

@@ -100,6 +100,14 @@ def test_workers_that_are_refused_are_no_workers() -> None:
     assert Local(on=False) in one.observe(queue, {"2": 4}, 1, 61.0)
 
 
+def test_a_job_that_ends_between_two_looks_after_its_worker_came_is_no_failure() -> None:
+    one = keeper(CREW, "1")
+    one.fit("1")
+    actions = list(one.observe([], {}, 0, 2.0))
+    assert "job 1 ended: cancelled" in sentence(actions)
+    assert Submit(1) in actions
+
+
 def test_a_cancelled_job_is_replaced_at_once() -> None:
     one = keeper(CREW, "1")
     one.observe([QueuedJob("1", RUNNING)], {"1": 4}, 0, 1.0)
