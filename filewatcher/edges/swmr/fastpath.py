@@ -6,6 +6,7 @@ it must be, and from time to time to compare: when they disagree, it is right, a
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -143,15 +144,14 @@ class FastPath:
 
 def _index_of(storage: Storage, base: int) -> ChunkIndex:
     """Return the index of a dataset; rows are its slowest dimension, and a row has a chunk per channel."""
-    space = storage.id.get_space()
-    extent, most = space.get_simple_extent_dims(), space.get_simple_extent_dims(True)
-    if storage.start is not None or len(extent) < 3:
+    most = storage.id.get_space().get_simple_extent_dims(True)
+    if storage.start is not None or len(most) < 3:
         raise Unusual("it is not stored in chunks of several images")
     if any(n is None or n > 1 << 48 for n in most[1:]):
         raise Unusual("more than its number of images may grow")
-    chunk = (1,) * (len(extent) - 2) + storage.layout.shape
+    chunk = (1,) * (len(most) - 2) + storage.layout.shape
     counts = [-(-n // c) for n, c in zip(most, chunk, strict=True)][1:]
     header = h5o.get_info(storage.id).addr
-    per_row, per_channel = int(np.prod(counts)), int(np.prod(counts[-2:]))
-    size = int(np.prod(storage.layout.shape)) * np.dtype(storage.layout.dtype).itemsize
+    per_row, per_channel = math.prod(counts), math.prod(counts[-2:])
+    size = math.prod(storage.layout.shape) * np.dtype(storage.layout.dtype).itemsize
     return ChunkIndex(Blocks(storage.fd, base), header, size, per_row, (storage.channel or 0) * per_channel)

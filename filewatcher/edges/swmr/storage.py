@@ -109,34 +109,35 @@ def within(found: Sequence[StoredChunk], end: int) -> list[StoredChunk]:
     return [chunk for chunk in found if chunk.offset + chunk.size <= end]
 
 
-def storage_of(dataset: h5py.Dataset, channel: int | None) -> Storage:
-    """Return how the images of a dataset are stored. Raises `Broken` if they cannot be read one by one."""
-    name = f"{dataset.file.filename}:{dataset.name}"
-    if dataset.ndim not in (2, 3, 4) or dataset.dtype.kind not in "iuf":
-        raise Broken(f"{name} has shape {dataset.shape} and type {dataset.dtype}: these are no images")
-    if dataset.ndim == 4 and (channel or 0) >= dataset.shape[1]:
-        raise Broken(f"{name} has {dataset.shape[1]} channels, and number {channel} (counted from 0) is asked for")
-    plist = dataset.id.get_create_plist()
-    image = (int(dataset.shape[-2]), int(dataset.shape[-1]))
+def storage_of(dataset: h5py.h5d.DatasetID, name: str, channel: int | None) -> Storage:
+    """Return how the images of a dataset, called `name`, are stored. Raises `Broken` if they cannot be read singly."""
+    shape, dtype = dataset.shape or (), dataset.dtype
+    if len(shape) not in (2, 3, 4) or dtype.kind not in "iuf":
+        raise Broken(f"{name} has shape {shape} and type {dtype}: these are no images")
+    if len(shape) == 4 and (channel or 0) >= shape[1]:
+        raise Broken(f"{name} has {shape[1]} channels, and number {channel} (counted from 0) is asked for")
+    plist = dataset.get_create_plist()
+    image = (int(shape[-2]), int(shape[-1]))
     filters = tuple(
         Filter(int(code), tuple(int(v) for v in values))
         for code, _flags, values, _name in map(plist.get_filter, range(plist.get_nfilters()))
     )
     start = None
     if plist.get_layout() == h5d.CHUNKED:
-        if dataset.chunks != (1,) * (dataset.ndim - 2) + image:
+        chunk = plist.get_chunk()
+        if chunk != (1,) * (len(shape) - 2) + image:
             raise Broken(
-                f"{name} is stored in chunks of {dataset.chunks}, images have {image} pixels: only chunks of exactly "
+                f"{name} is stored in chunks of {chunk}, images have {image} pixels: only chunks of exactly "
                 "one image can be read while the file grows; have the writer store one image per chunk"
             )
     else:
-        start = dataset.id.get_offset()
+        start = dataset.get_offset()
         if start is None:
             raise Broken(f"{name} is stored inside its object header or not at all: no image can be read from it")
     return Storage(
-        id=dataset.id,
-        layout=ChunkLayout(image, dataset.dtype.str, filters),
-        channel=channel if dataset.ndim == 4 else None,
+        id=dataset,
+        layout=ChunkLayout(image, dtype.str, filters),
+        channel=channel if len(shape) == 4 else None,
         start=start,
         early=start is None and plist.get_alloc_time() == h5d.ALLOC_TIME_EARLY,
     )
