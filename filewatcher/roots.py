@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from filewatcher.errors import Forbidden, Refused
+from filewatcher.reasons import in_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -45,7 +46,7 @@ class Roots:
         try:
             real = os.path.realpath(path)
         except (OSError, ValueError) as error:
-            raise Forbidden(f"{path} cannot be followed: {error}") from error
+            raise Forbidden(f"{path} cannot be followed: {in_words(error)}") from error
         self._check(path, real)
 
     def check_open(self, descriptor: int, path: str) -> None:

@@ -118,8 +118,8 @@ def write(simulation: Simulation) -> None:
     """Run a simulation and say what it did."""
     from filewatcher.testing.detector import master_paths, run  # noqa: PLC0415  heavy: --help must not wait for it
 
-    typer.echo(f"writing {' and '.join(map(str, master_paths(simulation)))}", err=True)
-    written = run(simulation)
+    masters = " and ".join(map(str, master_paths(simulation)))
+    written = run(simulation, ready=lambda: typer.echo(f"writing {masters}", err=True))
     typer.echo(f"{written.frames} frames written at {written.rate:.1f} Hz", err=True)
 
 

@@ -266,10 +266,12 @@ def test_stopping_closes_everything(tmp_path: Path) -> None:
 @pytest.mark.parametrize("layout", ["diamond", "single"])
 def test_nothing_is_overwritten_unasked(layout: str, tmp_path: Path) -> None:
     sim = simulation(tmp_path, layout, grid=(2, 2))
-    run(sim)
+    said: list[str] = []
+    run(sim, ready=lambda: said.append("ready"))
     before = stored(sim)
     with pytest.raises(Refused, match=r"already there.*overwrite"):
-        run(sim)
+        run(sim, ready=lambda: said.append("ready again"))
+    assert said == ["ready"]
     with pytest.raises(Refused, match="already there"):
         write_master(sim)
     assert stored(sim) == before

@@ -20,6 +20,7 @@ from filewatcher.edges.cluster.queue import Queue, QueueError
 from filewatcher.edges.cluster.script import job_script
 from filewatcher.ports import COURIER, WORKER_NEWS
 from filewatcher.profiles.jobs import retirement, sizes
+from filewatcher.reasons import in_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
@@ -203,7 +204,7 @@ class SlurmWorkers(SchedulerPlugin):
         try:
             await self._local.start()
         except (OSError, RuntimeError, TimeoutError) as error:
-            self._say(f"local workers did not start: {error}")
+            self._say(f"local workers did not start: {in_words(error)}")
 
     async def _end_local(self) -> None:
         self._local.let_go()

@@ -11,6 +11,8 @@ from contextlib import suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from filewatcher.reasons import in_words
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
@@ -130,7 +132,7 @@ class IspybOffice:
                 try:
                     self._start()
                 except OSError as error:
-                    self._say(f"what writes into ISPyB cannot be started: {error}; {LATER}")
+                    self._say(f"what writes into ISPyB cannot be started: {in_words(error)}; {LATER}")
                     return
 
     def _hear(self) -> None:

@@ -9,13 +9,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from filewatcher.core.observations import Writer
-from filewatcher.edges.swmr.libhdf5 import Peek, in_words, open_for_swmr, peek
+from filewatcher.edges.swmr.libhdf5 import Peek, open_for_swmr, peek
 from filewatcher.edges.swmr.memory import Memory
 from filewatcher.edges.swmr.opening import images_of
 from filewatcher.edges.swmr.referee import Referee
 from filewatcher.edges.swmr.rowreader import RowReader
 from filewatcher.edges.swmr.storage import within
 from filewatcher.errors import NotReady
+from filewatcher.reasons import in_words
 from filewatcher.roots import ANYWHERE
 
 if TYPE_CHECKING:

@@ -7,9 +7,7 @@ a wrong checksum by the default rules hangs for ever, with the GIL held.
 from __future__ import annotations
 
 import ctypes
-import errno
 import os
-import re
 import struct
 from dataclasses import dataclass
 from functools import cache
@@ -18,6 +16,7 @@ from typing import TYPE_CHECKING
 from filewatcher.core.observations import Writer
 from filewatcher.errors import Broken, Forbidden, NotReady
 from filewatcher.mounts import file_system
+from filewatcher.reasons import in_words
 from filewatcher.roots import ANYWHERE
 
 os.environ["HDF5_USE_FILE_LOCKING"] = "FALSE"  # before h5py is imported: libhdf5 reads it once
@@ -35,14 +34,6 @@ if TYPE_CHECKING:
 READ_ATTEMPTS = 25
 """For metadata with a wrong checksum; 25 take 37 ms, each one more doubles that."""
 
-ERRNO = re.compile(r"\berrno = (\d+)")
-"""How libhdf5 quotes the system in its own errors."""
-WHY = {
-    errno.EIO: "its disk or server does not give it",
-    errno.ENOTCONN: "its server is gone",
-    errno.ESTALE: "its server no longer knows it",
-}
-"""What errors mean that are more than a missing permission."""
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 SWMR_WRITER = 5
 WRITER = 1
@@ -98,16 +89,6 @@ class Peek:
     def identity(self) -> tuple[int, int]:
         """Device and inode."""
         return self.device, self.inode
-
-
-def in_words(error: Exception) -> str:
-    """Why a file cannot be read, of an error of the system, or of libhdf5 about one of the system."""
-    number = error.errno if isinstance(error, OSError) else None
-    if number is None and (told := ERRNO.search(str(error))):
-        number = int(told[1])
-    if not number:
-        return str(error)
-    return f"{WHY[number]} ({os.strerror(number)})" if number in WHY else os.strerror(number)
 
 
 def peek(path: str, roots: Roots = ANYWHERE) -> Peek | None:

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from filewatcher.core.observations import Described, MasterBlocked, MasterFile, Writer
 from filewatcher.edges.swmr.images import Images, entries, find_images
-from filewatcher.edges.swmr.libhdf5 import Peek, in_words, peek
+from filewatcher.edges.swmr.libhdf5 import Peek, peek
 from filewatcher.edges.swmr.scan import exposure_time, rotation_angles, sample_positions
 from filewatcher.edges.swmr.tree import Tree
 from filewatcher.errors import Broken, NotReady, Refused
+from filewatcher.reasons import in_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -111,7 +111,8 @@ def within(found: Sequence[StoredChunk], end: int) -> list[StoredChunk]:
 
 def storage_of(dataset: h5py.h5d.DatasetID, name: str, channel: int | None) -> Storage:
     """Return how the images of a dataset, called `name`, are stored. Raises `Broken` if they cannot be read singly."""
-    shape, dtype = dataset.shape or (), dataset.dtype
+    shape: tuple[int, ...] = dataset.shape or ()  # a null dataspace has none
+    dtype = dataset.dtype
     if len(shape) not in (2, 3, 4) or dtype.kind not in "iuf":
         raise Broken(f"{name} has shape {shape} and type {dtype}: these are no images")
     if len(shape) == 4 and (channel or 0) >= shape[1]:

@@ -18,6 +18,7 @@ from h5py import h5d, h5l
 from filewatcher.core.observations import Writer
 from filewatcher.edges.swmr.libhdf5 import open_for_swmr, peek
 from filewatcher.errors import Broken, Forbidden, NotReady
+from filewatcher.reasons import in_words
 from filewatcher.roots import ANYWHERE
 
 if TYPE_CHECKING:
@@ -161,7 +162,7 @@ class Tree:
                 file, target = node.id.links.get_val(name)
                 return h5py.ExternalLink(file.decode(), target.decode())
         except (KeyError, RuntimeError, OSError) as error:
-            raise NotReady(f"{path} cannot be read: {error}") from error
+            raise NotReady(f"{path} cannot be read: {in_words(error)}") from error
         return h5py.HardLink()
 
     def names(self, group: str) -> list[str]:
@@ -201,7 +202,7 @@ class Tree:
         try:
             return dataset[()]
         except (OSError, RuntimeError) as error:
-            raise NotReady(f"{where} cannot be read: {error}") from error
+            raise NotReady(f"{where} cannot be read: {in_words(error)}") from error
 
 
 def beside(path: str, name: str) -> str:

@@ -12,6 +12,7 @@ from fastapi.responses import FileResponse
 
 from filewatcher.edges.web.routes import PROBLEMS
 from filewatcher.errors import Forbidden, Unknown
+from filewatcher.reasons import in_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -105,4 +106,4 @@ def _summaries(folder: Path) -> list[Any]:
     try:
         return [json.loads(file.read_bytes()) for file in files]
     except (OSError, ValueError) as error:
-        raise Unknown(f"the summary in {folder} cannot be read: {error}") from error
+        raise Unknown(f"the summary in {folder} cannot be read: {in_words(error)}") from error

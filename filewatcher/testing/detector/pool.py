@@ -13,6 +13,7 @@ import numpy as np
 
 from filewatcher.config import read_settings
 from filewatcher.errors import Refused
+from filewatcher.reasons import in_words
 from filewatcher.testing.detector.sample import stills
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def make_pool(sim: Simulation) -> Path:
             np.savez(whole, **{f"image_{i}": np.frombuffer(c, np.uint8) for i, c in enumerate(chunks)})
             whole.replace(path)  # so that nobody ever reads half a pool
     except OSError as error:
-        reason = f"{path.parent}: cannot keep the simulated images there ({error}); "
+        reason = f"{path.parent}: cannot keep the simulated images there ({in_words(error)}); "
         raise Refused(reason + "set XDG_CACHE_HOME to a folder that you may write") from error
     return path
 

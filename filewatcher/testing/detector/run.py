@@ -14,6 +14,7 @@ from multiprocessing.connection import wait
 from typing import TYPE_CHECKING
 
 from filewatcher.errors import Broken, FilewatcherError
+from filewatcher.reasons import in_words
 from filewatcher.testing.detector.plan import master_path, schedule, writers
 from filewatcher.testing.detector.report import Written
 
@@ -45,16 +46,19 @@ def run(
     sim: Simulation,
     report: Callable[[int, float], None] | None = None,
     stop: threading.Event | None = None,
+    ready: Callable[[], None] = lambda: None,
 ) -> Written:
     """Write all frames; returns when every file is closed.
 
     The master is written first unless `write_master` has done so. `report` is told, ten times a second, how many frames
     are written and how many seconds have gone since the start. `stop`, for callers in a thread, ends everything early
-    with all files closed; so does Ctrl-C. Held files (`Faults.hold`) are closed by either.
+    with all files closed; so does Ctrl-C. Held files (`Faults.hold`) are closed by either. `ready` is called before
+    the writers start, once nothing stands in their way.
 
     Raises `Refused` if files of this name are there and may not be overwritten, `Broken` if a writer fails.
     """
     _in_child("prepare_run", sim)
+    ready()
     crew = _Crew(sim)
     try:
         crew.start()
@@ -194,7 +198,7 @@ def _prepare(preparation: str, sim: Simulation, pipe: Connection) -> None:
     except FilewatcherError as error:
         pipe.send(error)
     except OSError as error:
-        pipe.send(Broken(f"{sim.directory}: cannot be written ({error})"))
+        pipe.send(Broken(f"{sim.directory}: cannot be written ({in_words(error)})"))
     else:
         pipe.send(None)
 
@@ -208,4 +212,4 @@ def _write(sim: Simulation, writer: int, pipe: Connection) -> None:
     except FilewatcherError as error:
         pipe.send(error)
     except OSError as error:
-        pipe.send(Broken(f"{sim.directory}: writer {writer} cannot write ({error}); is the disk full?"))
+        pipe.send(Broken(f"{sim.directory}: writer {writer} cannot write ({in_words(error)})"))
