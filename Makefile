@@ -25,7 +25,7 @@ acceptance: env
 	$(RUN)python benchmarks/acceptance.py && $(RUN)python benchmarks/acceptance_page.py && \
 	$(RUN)python benchmarks/known_crystal.py && $(RUN)python benchmarks/kills.py && $(RUN)python benchmarks/daemon_kills.py
 
-BENCHES = spotfinding watch dispatch latency browser crowd deposit
+BENCHES = spotfinding watch dispatch latency browser crowd deposit centring
 # these write their pages themselves
 PAGES = spotfinding watch
 bench: env

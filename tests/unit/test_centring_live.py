@@ -1,8 +1,7 @@
-"""A scan as it comes: right early, and fast."""
+"""A scan as it comes: right early."""
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,7 +9,7 @@ import pytest
 
 from filewatcher.core.centring import Method, centre
 from filewatcher.core.grid import Grid
-from filewatcher.core.picture import LivePicture, Picture, from_frames
+from filewatcher.core.picture import LivePicture
 from tests.unit.centring_scans import METHODS, outcome
 
 if TYPE_CHECKING:
@@ -47,43 +46,6 @@ def test_a_crystal_of_known_place_is_found_within_half_a_cell_before_60_percent(
             assert found.doubt.settled is False or frame > 0.6 * len(grid)
     assert right_from is not None
     assert right_from < 0.6 * len(grid)
-
-
-def crystal_on(side: int, unknown: float) -> Picture:
-    grid = Grid(side, side, snaked=True)
-    rows, columns = grid.cells(np.arange(len(grid)))
-    off = ((columns / side - 0.4) / 0.2) ** 2 + ((rows / side - 0.6) / 0.15) ** 2
-    rng = np.random.default_rng(1)
-    spots = rng.poisson(500 * np.clip(1 - off, 0, 1) ** 2 + 0.3).astype(float)
-    known = np.flatnonzero(rng.random(len(grid)) >= unknown)
-    return from_frames(grid, "n_spots_total", known, spots[known])
-
-
-@pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize(("side", "limit"), [(317, 0.050), (1000, 1.0)])
-def test_a_large_scan_is_centred_in_time(side: int, limit: float, method: Method) -> None:
-    scan = crystal_on(side, 0.03)
-    took = []
-    for _ in range(5):
-        began = time.process_time()
-        centre(scan, method).as_json(region=False)
-        took.append(time.process_time() - began)
-    assert min(took) < limit
-
-
-def test_adding_a_result_takes_the_same_time_in_a_grid_of_any_size() -> None:
-    took = {}
-    for side in (30, 1000):
-        results = [outcome(frame, 5.0, 0) for frame in range(900)]
-        best = float("inf")
-        for _ in range(5):
-            live = LivePicture(Grid(side, side, snaked=True), "n_spots_total")
-            began = time.process_time()
-            for result in results:
-                live.record(result)
-            best = min(best, time.process_time() - began)
-        took[side] = best
-    assert took[1000] < 2 * took[30]
 
 
 @pytest.mark.parametrize("frame", [-1, 6])
