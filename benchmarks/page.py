@@ -20,7 +20,9 @@ chunk per frame, flushed after every frame) records in processes of its own, and
 LATE = """\
 *Late*: from the return of the writer's flush to the announcement by ``ScanWatch``. *CPU*: of the child that reads HDF5
 and of its parent together. *Growth*: CPU per frame in the last tenth of the frames by that in the first. *Others*:
-cores of this machine that other machines on its host took meanwhile (steal)."""
+cores of this machine that other machines on its host took meanwhile (steal); where lateness or the share of a core is
+promised and they took more than 0.05, it was recorded again, four times in all at most, and the run that they left
+alone most is the one here."""
 
 
 def sentence(figures: Figures) -> str:
@@ -33,6 +35,7 @@ def sentence(figures: Figures) -> str:
         f"CPU per frame {figures.get('child-us')} us child + {figures.get('parent-us')} us parent, "
         f"x{figures.get('growth')} from first to last tenth, {100 * figures.get('share-of-core', 0):.1f} % of a core, "
         f"while others on the host took {figures['stolen-cores']:.2f} cores of this machine"
+        f"{f', the least of {runs} runs' if (runs := figures['runs']) > 1 else ''}"
     )
 
 

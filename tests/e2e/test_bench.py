@@ -37,6 +37,24 @@ def test_a_recording_is_watched_and_every_frame_compared(tmp_path: Path, growing
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_run_in_which_others_take_much_is_made_again_and_a_fault_is_kept() -> None:
+    import cost  # noqa: PLC0415
+
+    def chosen(*runs: tuple[float, int]) -> tuple[float, int, int]:
+        later = [
+            {"stolen-cores": stolen, "frames": 10, "announced": announced, "announced-twice": 0}
+            for stolen, announced in reversed(runs)
+        ]
+        figures = cost.left_alone(later.pop, 3)
+        assert not later
+        return figures["stolen-cores"], figures["announced"], figures["runs"]
+
+    assert chosen((0.02, 10)) == (0.02, 10, 1)
+    assert chosen((0.5, 10), (0.01, 10)) == (0.01, 10, 2)
+    assert chosen((0.5, 10), (0.2, 10), (0.3, 10)) == (0.2, 10, 3)
+    assert chosen((0.5, 10), (0.9, 9)) == (0.9, 9, 2)
+
+
 def test_readers_take_turns_and_get_all_frames(tmp_path: Path) -> None:
     import harm  # noqa: PLC0415
     import page  # noqa: PLC0415
