@@ -72,7 +72,7 @@ def run(folder: Path, *, quick: bool, part: str = "") -> dict[str, Any]:
     page.say(f"{result['machine']}")
     for case in cases(folder, quick=quick):
         if part in case.name:
-            # where only counts are promised, nobody else can spoil them
+            # counts, ratios and memory are not spoilt by others
             timed = case.p99_ms is not None or case.share is not None
             figures = left_alone(partial(measure, case), RUNS if timed and not quick else 1)
             result["watch"].append(figures)
